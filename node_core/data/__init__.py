@@ -1,0 +1,1 @@
+"""Classification data: toy sets, points a user draws, CSV files; seeded, validated, torch-free."""
