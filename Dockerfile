@@ -1,0 +1,37 @@
+# The dashboard in a container:  docker build -t neural-ode-lab . && docker run --rm -p 8501:8501 neural-ode-lab
+FROM python:3.11-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    VIRTUAL_ENV=/opt/venv \
+    PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp
+
+WORKDIR /app
+COPY requirements.txt ./
+
+# torch first and alone, its CPU build: see the Makefile, which does the same for a machine.
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+RUN python3 -m venv /opt/venv \
+    && grep '^torch==' requirements.txt > /tmp/torch.txt \
+    && pip install uv==0.13.9 \
+    && { UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=15 uv pip install --no-cache --torch-backend=cpu -r /tmp/torch.txt \
+         || pip install -r /tmp/torch.txt; } \
+    && pip install -r requirements.txt \
+    && pip uninstall -y uv \
+    && rm /tmp/torch.txt
+
+COPY . .
+
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin lab
+USER 10001
+
+EXPOSE 8501
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+
+# Inside the container every interface; which names a browser may use is in .streamlit/config.toml.
+ENTRYPOINT ["python", "-m", "streamlit", "run", "app.py", \
+            "--server.headless=true", "--server.address=0.0.0.0", "--server.port=8501"]

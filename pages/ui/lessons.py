@@ -1,0 +1,32 @@
+"""The one list of the lessons: navigation and the cards of the first page are made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A page of the dashboard.
+
+    `path` is relative to the folder of `app.py`; `section` is its heading in the sidebar; `teaser` says in a
+    sentence what can be found out there.
+    """
+
+    path: str
+    title: str
+    icon: str
+    section: str
+    teaser: str
+
+
+HOME = Lesson("pages/home.py", "Home", ":material/home:", "Start", "What a Neural ODE is, in one picture.")
+
+LESSONS = (
+    Lesson(
+        "pages/solvers.py",
+        "Solvers",
+        ":material/timeline:",
+        "Foundations",
+        "Race Euler against Runge-Kutta and adaptive stepping: watch one spiral out or explode while another "
+        "shortens its steps exactly where the field bends.",
+    ),
+)
