@@ -1,0 +1,1 @@
+"""Vector fields f(t, y): classical systems, user-typed formulas and the trainable MLP."""
