@@ -7,6 +7,7 @@ from pages.ui.layout import ASSETS, explain, page_header
 from pages.ui.lessons import LESSONS, Lesson
 
 CARDS_A_ROW = 3
+PICTURE = "The same field crossed in three Euler steps, in ten, and by its exact flow"
 SNIPPET = """
 import torch
 from node_core import odeint
@@ -29,6 +30,13 @@ def _card(lesson: Lesson) -> None:
         st.markdown(lesson.teaser)
 
 
+def _picture() -> None:
+    # An image cannot see the page's colours: it gets its text colour here. A change of theme reruns the page.
+    colour = {"dark": "#e9e9f4"}.get(st.context.theme.type or "", "#1b1b2f")
+    svg = (ASSETS / "home.svg").read_text(encoding="utf-8").replace("currentColor", colour)
+    st.image(svg, width="stretch", alt=PICTURE)
+
+
 def _cards() -> None:
     st.subheader("Lessons")
     for start in range(0, len(LESSONS), CARDS_A_ROW):
@@ -47,7 +55,7 @@ st.markdown(
     "An adaptive **solver** now chooses how many steps each input needs, and the adjoint method trains "
     "$\\theta$ without storing them."
 )
-st.html(ASSETS / "home.svg")
+_picture()
 explain(
     "The same field and the same four points: three big jumps overshoot the spiral, ten come close, and "
     "the flow is what they converge to.",

@@ -5,6 +5,7 @@ no error and show no Streamlit exception. Screenshots go to docs/screenshots if 
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ CHROMIUM_ARGS = [
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 ]
+# On a deep link Streamlit's client tries /<page>/_stcore/ before /_stcore/, and is told 404: not ours.
+BASE_PATH_PROBE = re.compile(r"^http://[^/]+/[^/_]+/_stcore/(health|host-config)$")
 START_LIMIT = 60.0  # seconds for the server to answer: generous, because the cores may be busy
 RUN_LIMIT = 60_000  # milliseconds for a script run to end
 
@@ -112,8 +115,9 @@ def page(browser: Browser) -> Iterator[Page]:
     errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            errors.append(f"{message.text} ({message.location.get('url', '')})")
+        url = message.location.get("url", "")
+        if message.type == "error" and not BASE_PATH_PROBE.search(url):
+            errors.append(f"{message.text} ({url})")
 
     tab.on("console", note)
     tab.on("pageerror", lambda error: errors.append(str(error)))
