@@ -173,11 +173,15 @@ class SystemField:
 
     `y` has shape (..., dim) and any float dtype, which the result keeps. `t` is a float or an array; with as
     many axes as `y` its last axis must have size 1 (per-sample times are (batch, 1)), with fewer it
-    broadcasts against the batch. Autograd flows through the torch path. Overflow gives inf silently: to report an
-    explosion is the solver's task. Made by `System.field`.
+    broadcasts against the batch. Autograd flows through the torch path. Overflow gives inf silently: the
+    solver reports explosions. Made by `System.field`.
     """
 
     __slots__ = ("_rhs", "dim", "p", "system")
+
+    # What solvers may give it: arrays of NumPy's beside tensors, and times as plain floats.
+    accepts_numpy = True
+    accepts_float_time = True
 
     def __init__(self, system: System, p: Parameters) -> None:
         self.system = system
