@@ -1,0 +1,59 @@
+"""Backpropagation through the solver: autograd spans the accepted steps, error estimates and rejections stay outside.
+
+A field with closed-form derivatives needs no graph: all its stages are linearised at once (see `discrete`).
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from node_core.gradients.discrete import DiscreteRun
+from node_core.gradients.mode import Request, Trace, replayed_rows, run_through, write_record
+from node_core.gradients.vjp import has_closed_form
+from node_core.solvers.problem import Problem
+from node_core.solvers.solve import Solved, solve
+
+
+def solve_with_gradient(problem: Problem, request: Request) -> Solved:
+    """Solve so that `ys.backward()` gives the exact gradient of what was computed."""
+    if has_closed_form(problem):
+        return run_through(DiscreteRun(problem, request, 1 if request.record_adjoint else None), problem)
+    solved = solve(problem, keep_steps=True, event=request.event, f0=request.f0)
+    if solved.ys.requires_grad:
+        _Watch(problem, request, solved)
+    return solved
+
+
+class _Watch:
+    """Hooks on the graph that fill in the record while autograd goes back."""
+
+    def __init__(self, problem: Problem, request: Request, solved: Solved) -> None:
+        self._request, self._trace = request, Trace(request.record_adjoint)
+        self._rows = replayed_rows(solved.steps)
+        stages = sum(len(step.result.stages) for step in solved.steps if isinstance(step.result.stages, list))
+        self._nfe = stages or solved.nfe
+        self._started = 0.0
+        solved.ys.register_hook(self._start)
+        ends = [step.t for step in solved.steps] + [solved.t_end]
+        states = [step.y0 for step in solved.steps] + [solved.steps[-1].result.y1] if solved.steps else []
+        for t, y in zip(ends, states, strict=True):
+            if y.requires_grad:
+                y.register_hook(lambda a, t=t, y=y.detach(): self._arrive(t, a, y))
+
+    def _start(self, _: Tensor) -> None:
+        self._started = time.perf_counter()
+        for rows in (self._trace.t, self._trace.a, self._trace.z, self._trace.parameter_gradient):
+            rows.clear()
+        self._write()
+
+    def _arrive(self, t: float, a: Tensor, y: Tensor) -> None:
+        """Autograd has summed all of dL/dy at this step's start; the last to arrive leaves the whole wall time."""
+        with torch.no_grad():
+            self._trace.add(t, a, y, None)
+        self._write()
+
+    def _write(self) -> None:
+        write_record(self._request, self._rows, self._nfe, time.perf_counter() - self._started, self._trace)

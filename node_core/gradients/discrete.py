@@ -1,0 +1,235 @@
+"""The exact gradient of the discrete solve, step by step from the last to the first.
+
+An accepted step maps y_n to y_{n+1} and to the outputs inside of it. With lambda = dL/dy_{n+1}, and g_m the cotangents of
+the outputs y_n + dt sum_i b_i(theta_m) k_i, the stages are visited in reverse:
+
+    kappa_i = dt (b_i lambda + sum_m b_i(theta_m) g_m + sum_{j>i} a_ji v_j),     v_i = kappa_i^T df/dy(t_i, y_i)
+    dL/dy_n = lambda + sum_m g_m + sum_i v_i,                                    dL/dtheta += sum_i kappa_i^T df/dtheta
+
+(Hager, "Runge-Kutta methods in optimal control and the transformed adjoint system", Numer. Math. 87, 2000). It is the
+derivative of what was computed, whatever the tolerance; the step sizes are held constant.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
+from node_core.gradients.vjp import has_closed_form
+from node_core.solvers.explicit import ExplicitStepper
+from node_core.solvers.problem import CountedField, Problem
+from node_core.solvers.solve import Solved, solve
+from node_core.solvers.step import Step
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which outputs an accepted step hands out: rows of ys inside of it (with their theta), and the row at its end."""
+
+    inside: tuple[int, ...]
+    thetas: tuple[float, ...]
+    at_end: int | None
+
+
+def outputs_of(steps: Sequence[Step], t_end: float, ts: Sequence[float], count: int) -> list[Outputs]:
+    """Assign the first `count` output times, but for ts[0], to the steps that produced them."""
+    found: list[Outputs] = []
+    i = 1
+    for n, step in enumerate(steps):
+        t1 = steps[n + 1].t if n + 1 < len(steps) else t_end
+        forward = 1.0 if step.dt > 0 else -1.0
+        first = i
+        while i < count and (ts[i] - t1) * forward < 0:
+            i += 1
+        inside = tuple(range(first, i))
+        at_end = None
+        if i < count and ts[i] == t1:
+            at_end, i = i, i + 1
+        found.append(Outputs(inside, tuple((ts[j] - step.t) / step.dt for j in inside), at_end))
+    return found
+
+
+class DiscreteRun:
+    """A `Run` whose backward pass is the exact discrete gradient.
+
+    Args:
+        steps_at_once: how many steps are linearised together where the field has a closed form. All (None) is
+            fastest; one needs the least memory. Other fields rebuild one step's graph at a time.
+    """
+
+    def __init__(self, problem: Problem, request: Request, steps_at_once: int | None) -> None:
+        self.problem, self.request, self._steps_at_once = problem, request, steps_at_once
+        self.solved: Solved
+
+    def forward(self) -> Tensor:
+        """Solve and keep the accepted steps."""
+        with torch.no_grad():
+            self.solved = solve(self.problem, keep_steps=True, event=self.request.event, f0=self.request.f0)
+        return self.solved.ys
+
+    def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Sweep back through the accepted steps."""
+        started = time.perf_counter()
+        solved, problem = self.solved, self.problem
+        trace = Trace(self.request.record_adjoint)
+        sweep_type = ClosedFormSweep if self._has_closed_form_steps() else GraphSweep
+        sweep = sweep_type(problem, solved, self._steps_at_once or max(1, len(solved.steps)))
+        outputs = outputs_of(solved.steps, solved.t_end, problem.ts, len(grad_ys))
+        adjoint = sweep.run(grad_ys, outputs, trace)
+        wall_time = time.perf_counter() - started
+        write_record(self.request, replayed_rows(solved.steps), sweep.nfe, wall_time, trace)
+        return adjoint, sweep.parameter_gradients()
+
+    def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:
+        """Replay the accepted steps under autograd, and let it differentiate the sweep."""
+        ys = self._replay(y0)
+        return torch.autograd.grad(
+            ys, (y0, *params), grad_ys, create_graph=True, allow_unused=True, materialize_grads=True
+        )
+
+    def _replay(self, y0: Tensor) -> Tensor:
+        solved, problem = self.solved, self.problem
+        stepper = solved.stepper
+        assert stepper is not None
+        f = CountedField(problem.f, problem.y0)
+        rows, y = [y0[None]], y0
+        for step, out in zip(
+            solved.steps, outputs_of(solved.steps, solved.t_end, problem.ts, len(solved.ys)), strict=True
+        ):
+            result = stepper.step(f, step.t, y, step.dt, None)
+            if out.inside:
+                if result.f1 is None and stepper.dense_needs_f1:
+                    result = result._replace(f1=f(step.t + step.dt, result.y1))
+                rows.append(stepper.interpolate(f, step._replace(y0=y, f0=None, result=result), out.thetas))
+            if out.at_end is not None:
+                rows.append(result.y1[None])
+            y = result.y1
+        return torch.cat(rows)
+
+    def _has_closed_form_steps(self) -> bool:
+        return has_closed_form(self.problem) and isinstance(self.solved.stepper, ExplicitStepper)
+
+
+class Sweep:
+    """A reverse sweep over all steps; subclasses know how to go back through some of them."""
+
+    def __init__(self, problem: Problem, solved: Solved, steps_at_once: int) -> None:
+        self.problem, self.solved, self.steps_at_once = problem, solved, steps_at_once
+        self.nfe = 0
+        self._gradients: list[Tensor] | None = None
+
+    def run(self, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace) -> Tensor:
+        """Return dL/dy0."""
+        steps, solved = self.solved.steps, self.solved
+        adjoint = torch.zeros_like(self.problem.y0)
+        for end in range(len(steps), 0, -self.steps_at_once):
+            start = max(0, end - self.steps_at_once)
+            adjoint = self.back_through(range(start, end), adjoint, grad_ys, outputs, trace)
+        adjoint = adjoint + grad_ys[0]
+        t0 = self.problem.ts[0]
+        trace.add(t0, adjoint, self.problem.y0, flatten(self.parameter_gradients(), adjoint) if trace.wanted else None)
+        del solved
+        return adjoint
+
+    def back_through(
+        self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
+    ) -> Tensor:
+        """Return dL/dy at the start of these steps, given it at their end."""
+        raise NotImplementedError
+
+    def parameter_gradients(self) -> Sequence[Tensor]:
+        """dL/dtheta over the steps visited so far."""
+        return self._gradients or [torch.zeros_like(p) for p in self.problem.params]
+
+    def add_gradients(self, gradients: Sequence[Tensor]) -> None:
+        """Add what some steps contribute to dL/dtheta."""
+        if self._gradients is None:
+            self._gradients = list(gradients)
+        else:
+            self._gradients = [total + new for total, new in zip(self._gradients, gradients, strict=True)]
+
+    def arrive(self, n: int, adjoint: Tensor, grad_ys: Tensor, out: Outputs, trace: Trace) -> Tensor:
+        """dL/dy at the end of step n, with the jump of an output there."""
+        if trace.wanted:
+            step, gradient = self.solved.steps[n], flatten(self.parameter_gradients(), adjoint)
+            trace.add(step.t + step.dt, adjoint, step.result.y1, gradient)
+        if out.at_end is not None:
+            adjoint = adjoint + grad_ys[out.at_end]
+            if trace.wanted:
+                trace.add(step.t + step.dt, adjoint, step.result.y1, gradient)
+        return adjoint
+
+
+class GraphSweep(Sweep):
+    """Any field, any method: rebuild one step's graph, differentiate it, drop it."""
+
+    def back_through(
+        self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
+    ) -> Tensor:
+        """Go back through the steps one at a time."""
+        stepper, problem = self.solved.stepper, self.problem
+        assert stepper is not None
+        f = CountedField(problem.f, problem.y0)
+        for n in reversed(indices):
+            step, out = self.solved.steps[n], outputs[n]
+            adjoint = self.arrive(n, adjoint, grad_ys, out, trace)
+            with torch.enable_grad():
+                y = step.y0.detach().requires_grad_()
+                result = stepper.step(f, step.t, y, step.dt, None)
+                ends, cotangents = [result.y1], [adjoint]
+                if out.inside:
+                    if result.f1 is None and stepper.dense_needs_f1:
+                        result = result._replace(f1=f(step.t + step.dt, result.y1))
+                    again = step._replace(y0=y, f0=None, result=result)
+                    ends.append(stepper.interpolate(f, again, out.thetas))
+                    cotangents.append(grad_ys[list(out.inside)])
+                adjoint, *gradients = torch.autograd.grad(
+                    ends, (y, *problem.params), cotangents, allow_unused=True, materialize_grads=True
+                )
+            self.add_gradients(gradients)
+        self.nfe += f.nfe
+        return adjoint
+
+
+class ClosedFormSweep(Sweep):
+    """A field with closed-form products and an explicit method: the formulas above, without any graph."""
+
+    def back_through(
+        self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
+    ) -> Tensor:
+        """Linearise the stages of all these steps in one go, then visit them in reverse."""
+        stepper = self.solved.stepper
+        assert isinstance(stepper, ExplicitStepper)
+        times: list[float] = []
+        states: list[Tensor] = []
+        tables = []
+        for n in indices:
+            table = stepper.stage_table(self.problem.f, self.solved.steps[n], outputs[n].thetas)
+            tables.append(table)
+            times += table.times
+            states.append(table.states)
+        linear = self.problem.f.linearize(times, torch.cat(states))  # type: ignore[attr-defined]
+        self.nfe += len(times)
+        first = len(times)
+        for n, table in zip(reversed(indices), reversed(tables), strict=True):
+            step, out = self.solved.steps[n], outputs[n]
+            adjoint = self.arrive(n, adjoint, grad_ys, out, trace)
+            first -= len(table.times)
+            shape = adjoint.shape
+            # Row 0 of `known` is lambda, the others are the cotangents of the outputs inside the step.
+            inside = grad_ys[out.inside[0] : out.inside[-1] + 1] if out.inside else grad_ys[:0]
+            known = torch.cat((adjoint[None], inside)).reshape(len(inside) + 1, -1)
+            kappa = torch.mm(table.weights, known).mul_(step.dt)
+            v = torch.empty_like(kappa)
+            for i in range(len(kappa) - 1, -1, -1):
+                if i + 1 < len(kappa):
+                    kappa[i].addmv_(v[i + 1 :].T, table.later[i], alpha=step.dt)
+                v[i].view(shape).copy_(linear.vjp(first + i, kappa[i].view(shape)))
+            adjoint = (known.sum(0) + v.sum(0)).view(shape)
+        self.add_gradients(linear.parameter_gradients())
+        return adjoint

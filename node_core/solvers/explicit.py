@@ -1,0 +1,159 @@
+"""Explicit Runge-Kutta steps: one stepper for every tableau.
+
+    k_i = f(t + c_i dt, y + dt sum_j a_ij k_j),    y1 = y + dt sum_i b_i k_i
+
+(Hairer, Norsett, Wanner, "Solving ODEs I", II.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from node_core.solvers.step import Field, Step, StepResult
+from node_core.solvers.tableau import ButcherTableau
+
+
+class StageTable(NamedTuple):
+    """The stages of one accepted step, as its reverse sweep sees them.
+
+    Attributes:
+        times, states: where they were evaluated; states has shape (stages, \\*y.shape).
+        weights: b_i in column 0, then b_i(theta) for each output inside the step.
+        later: for each stage i, the weights a_ji of the stages j > i that build on it.
+    """
+
+    times: list[float]
+    states: Tensor
+    weights: Tensor
+    later: list[Tensor]
+
+
+class _Coefficients(NamedTuple):
+    """A tableau's rows, and those of its dense output, as tensors."""
+
+    a: Tensor
+    c: tuple[float, ...]
+    weights: Tensor
+    later: list[Tensor]
+
+    @classmethod
+    def of(
+        cls,
+        a: Sequence[Sequence[float]],
+        b: Sequence[float],
+        c: tuple[float, ...],
+        row: Callable[[Sequence[float]], Tensor],
+    ) -> _Coefficients:
+        n = len(a)
+        square = torch.stack([row([*weights, *[0.0] * (n - len(weights))]) for weights in a])
+        later = [square[i + 1 :, i].contiguous() for i in range(n)]
+        return cls(square, c, row([*b, *[0.0] * (n - len(b))]).unsqueeze(1), later)
+
+
+class ExplicitStepper:
+    """Steps of one explicit tableau, on tensors of any shape.
+
+    Without autograd the stages live in one buffer K (stages, n), so that every linear combination of them is a single
+    matrix-vector product. Under autograd they are separate tensors, and the error estimate stays outside of the graph.
+    """
+
+    def __init__(self, tableau: ButcherTableau, dtype: torch.dtype, device: torch.device) -> None:
+        self.tableau = tableau
+        self.order = tableau.order
+        self.error_order = tableau.error_order
+        self.adaptive = tableau.adaptive
+        self.dense_order = tableau.dense_order
+        self.dense_needs_f1 = tableau.dense_needs_f1
+
+        def row(weights: Sequence[float]) -> Tensor:
+            return torch.tensor(weights, dtype=dtype, device=device)
+
+        self._rows = [row(weights) for weights in tableau.a]
+        self._b = row(tableau.b)
+        self._b_error = row(tableau.b_error) if tableau.b_error is not None else None
+        self._dense = tableau.dense_output()
+        used = max(i for i, weight in enumerate(tableau.b) if weight != 0.0) + 1
+        self._end_coefficients = _Coefficients.of(tableau.a[:used], tableau.b[:used], tableau.c[:used], row)
+        self._dense_coefficients = _Coefficients.of(
+            tableau.a + self._dense.extra_a, tableau.b, tableau.c + self._dense.extra_c, row
+        )
+
+    def step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor | None) -> StepResult:
+        """Attempt one step of signed length dt from (t, y)."""
+        if f0 is None:
+            f0 = f(t, y)
+        return self._step_in_graph(f, t, y, dt, f0) if torch.is_grad_enabled() else self._step(f, t, y, dt, f0)
+
+    def _step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
+        tableau, shape = self.tableau, y.shape
+        flat = y.reshape(-1)
+        k = flat.new_empty((tableau.stages, flat.numel()))
+        k[0].view(shape).copy_(f0)
+        stage = y
+        for i in range(1, tableau.stages):
+            stage = torch.addmv(flat, k[:i].T, self._rows[i], alpha=dt).view(shape)
+            k[i].view(shape).copy_(f(t + tableau.c[i] * dt, stage))
+        # With FSAL the last stage state is y1 itself, and its slope is f1.
+        y1 = stage if tableau.fsal else torch.addmv(flat, k.T, self._b, alpha=dt).view(shape)
+        error = None if self._b_error is None else (k.T @ self._b_error).mul_(dt).view(shape)
+        stages = k.view(tableau.stages, *shape)
+        return StepResult(y1, error, stages[-1] if tableau.fsal else None, stages)
+
+    def _step_in_graph(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
+        tableau = self.tableau
+        k = [f0]
+        stage = y
+        for i in range(1, tableau.stages):
+            stage = combine(y, dt, tableau.a[i], k)
+            k.append(f(t + tableau.c[i] * dt, stage))
+        y1 = stage if tableau.fsal else combine(y, dt, tableau.b, k)
+        error = None
+        if tableau.b_error is not None:
+            with torch.no_grad():
+                error = combine(torch.zeros_like(y), dt, tableau.b_error, k)
+        return StepResult(y1, error, k[-1] if tableau.fsal else None, k)
+
+    def stage_table(self, f: Field, step: Step, thetas: Sequence[float]) -> StageTable:
+        """What a reverse sweep through an accepted step needs: the stages that its end, and outputs at thetas, use."""
+        coefficients = self._dense_coefficients if thetas else self._end_coefficients
+        count = len(coefficients.c)
+        k = self.dense_stages(f, step) if thetas else step.result.stages[:count]
+        weights = coefficients.weights
+        if thetas:
+            rows = [self._dense.weights(theta) for theta in thetas]
+            weights = torch.cat((weights, weights.new_tensor(rows).T), dim=1)
+        flat = torch.addmm(step.y0.reshape(1, -1), coefficients.a, k.reshape(count, -1), alpha=step.dt)
+        times = [step.t + c * step.dt for c in coefficients.c]
+        return StageTable(times, flat.view(count, *step.y0.shape), weights, coefficients.later)
+
+    def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Tensor:
+        """Return y(t + theta dt) for each theta, shape (thetas, \\*y.shape), by the tableau's continuous extension."""
+        stages = self.dense_stages(f, step)
+        weights = step.y0.new_tensor([self._dense.weights(theta) for theta in thetas])
+        values = weights @ (stages.reshape(len(stages), -1) * step.dt)
+        return step.y0 + values.view(len(thetas), *step.y0.shape)
+
+    def dense_stages(self, f: Field, step: Step) -> Tensor:
+        """All stages that the dense output weighs, shape (stages, \\*y.shape); evaluates the missing ones."""
+        stages = step.result.stages
+        if not self._dense.extra_a:
+            return stages if isinstance(stages, Tensor) else torch.stack(stages)
+        k = list(stages)
+        for j, (row, c) in enumerate(zip(self._dense.extra_a, self._dense.extra_c, strict=True)):
+            if j == 0 and self.dense_needs_f1 and step.result.f1 is not None:
+                k.append(step.result.f1)
+            else:
+                k.append(f(step.t + c * step.dt, combine(step.y0, step.dt, row, k)))
+        return torch.stack(k)
+
+
+def combine(y: Tensor, dt: float, weights: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
+    """Return y + dt sum_j weights_j k_j, one differentiable addition for each weight that is not zero."""
+    for weight, k in zip(weights, stages, strict=True):
+        if weight != 0.0:
+            y = torch.add(y, k, alpha=dt * weight)
+    return y

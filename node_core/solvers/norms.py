@@ -1,0 +1,55 @@
+"""How large an error is: the root mean square over all entries, in units of the tolerance.
+
+A solve's states are all of one kind, torch or numpy, so it picks one of the two norms at its start.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from node_core.solvers.step import Array
+
+
+class NumpyNorm:
+    """`||x / (atol + rtol max(|a|, |b|))||` for numpy arrays."""
+
+    def __init__(self, rtol: float, atol: float) -> None:
+        self.rtol, self.atol = rtol, atol
+
+    def __call__(self, x: Array, a: Array, b: Array) -> float:
+        """Return the norm of x for a step from a to b (Hairer, Norsett, Wanner, "Solving ODEs I", II.4, (4.11))."""
+        scale = np.maximum(np.abs(a), np.abs(b))
+        scale *= self.rtol
+        scale += self.atol
+        ratio = (x / scale).ravel()
+        return math.sqrt(float(ratio @ ratio) / max(ratio.size, 1))
+
+    @staticmethod
+    def is_finite(y: Array) -> bool:
+        """Whether every entry of y is finite."""
+        return math.isfinite(float(y.sum()))
+
+
+class TorchNorm(NumpyNorm):
+    """The same for tensors.
+
+    Small tensors on the CPU are measured through numpy's view of their memory: its calls cost a third of torch's, and
+    the norm is the dearest part of a step besides f itself.
+    """
+
+    def __call__(self, x: Array, a: Array, b: Array) -> float:
+        """Return the norm of x for a step from a to b."""
+        x, a, b = x.detach(), a.detach(), b.detach()
+        if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+            return super().__call__(x.numpy(), a.numpy(), b.numpy())
+        with torch.no_grad():
+            scale = torch.maximum(a.abs(), b.abs()).mul_(self.rtol).add_(self.atol)
+            return float(torch.linalg.vector_norm(x / scale)) / math.sqrt(max(x.numel(), 1))
+
+    @staticmethod
+    def is_finite(y: Array) -> bool:
+        """Whether every entry of y is finite."""
+        return math.isfinite(float(y.detach().sum()))
