@@ -188,10 +188,10 @@ def make_dataset(config: DataConfig) -> DataSet:
 
     A user's own points ("drawn", "csv") are taken as they are; `noise` is not added to them.
 
-    For `sign_flip` (Dupont, Doucet and Teh 2019, "Augmented Neural ODEs", the map g with g(-1) = 1, g(1) = -1)
-    class 1 is x = -1 and class 0 is x = +1, and `targets` holds g. As a *classification* it is easy even in one
-    dimension, because a linear head may have a negative weight; as a *regression* of the flow itself it is
-    impossible.
+    For `sign_flip` (Dupont, Doucet and Teh 2019, "Augmented Neural ODEs": the map g with g(-1) = 1 and
+    g(1) = -1) class 1 is x = -1, class 0 is x = +1, and `targets` holds g. As a *classification* it is easy
+    even in one dimension, because a linear head may have a negative weight; as a *regression* of the flow
+    itself it is impossible.
 
     Raises:
         ValueError: unknown name, empty drawing, one class only, or a coordinate that is not finite.
