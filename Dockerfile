@@ -34,4 +34,5 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
 
 # Inside the container every interface; which names a browser may use is in .streamlit/config.toml.
 ENTRYPOINT ["python", "-m", "streamlit", "run", "app.py", \
-            "--server.headless=true", "--server.address=0.0.0.0", "--server.port=8501"]
+            "--server.headless=true", "--server.address=0.0.0.0", "--server.port=8501", \
+            "--browser.serverAddress=localhost"]

@@ -22,7 +22,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 UV := uv==0.13.9
 TORCH := $(shell grep '^torch==' requirements.txt)
 # Without a name to let in: this machine only.
-LISTEN := $(if $(HOST),--server.address=0.0.0.0 --server.allowedHosts=localhost --server.allowedHosts=$(HOST),--server.address=localhost)
+LISTEN := $(if $(HOST),--server.address=0.0.0.0 --server.allowedHosts=localhost --server.allowedHosts=$(HOST) --browser.serverAddress=$(HOST),--server.address=localhost)
 
 .PHONY: run test check format screenshots clean
 
