@@ -68,7 +68,7 @@ class Executor:
         self.workers = max(1, _cores()) if workers is None else workers
         if self.workers < 1:
             raise ValueError(f"An executor with {self.workers} workers can't run anything: take 1 or more.")
-        self._packages = packages
+        self.packages = packages
         self._memory = memory
         self._niceness = niceness
         self._lock = threading.RLock()
@@ -99,7 +99,7 @@ class Executor:
             ValueError: the task's name is not a public function of an allowed package.
             RuntimeError: the executor was closed.
         """
-        check_task(task, self._packages)
+        check_task(task, self.packages)
         job = _Job(task, args, time_limit, background, Future())
         with self._lock:
             if self._closed:
@@ -172,10 +172,11 @@ class Executor:
 
     def _send(self) -> None:
         """Hand jobs to the pool while a worker is free: no more, so that a crash touches only what ran."""
-        with self._lock:
-            while (job := self._next()) is not None:
-                pool = self._pool
-                assert pool is not None  # `_next` saw it, under the same lock
+        while True:
+            with self._lock:
+                job, pool = self._next(), self._pool
+                if job is None or pool is None:
+                    return
                 try:
                     inner = pool.submit(worker.run_task, job.task, job.args, job.time_limit)
                 except BrokenProcessPool:  # a worker died while idle: the job itself is not to blame
@@ -183,12 +184,13 @@ class Executor:
                     self._rebuild(pool)
                     return
                 except RuntimeError:  # the interpreter is shutting down
-                    _fail(
-                        job,
-                        TaskError("crash", "The computation was not started, because the server is closing."),
-                    )
-                    continue
-                self._running += 1
+                    inner = None
+                else:
+                    self._running += 1
+            # Callers' callbacks run in what follows; under the lock they could wait for each other for ever.
+            if inner is None:
+                _fail(job, TaskError("crash", "The computation was not started: the server is closing."))
+            else:
                 inner.add_done_callback(functools.partial(self._done, job, pool))
 
     def _next(self) -> _Job | None:
@@ -201,7 +203,7 @@ class Executor:
             use_study = bool(self._studies) and (self._study_is_next or not self._background)
             job = (self._studies if use_study else self._background).popleft()
             self._study_is_next = not use_study
-            if job.crashes or job.future.set_running_or_notify_cancel():
+            if job.future.running() or job.future.set_running_or_notify_cancel():
                 return job
         return None
 
@@ -243,7 +245,7 @@ class Executor:
 
 
 def _fail(job: _Job, error: TaskError) -> None:
-    if job.crashes or job.future.running() or job.future.set_running_or_notify_cancel():
+    if job.future.running() or job.future.set_running_or_notify_cancel():
         job.future.set_exception(error)
 
 

@@ -1,0 +1,98 @@
+// The heat map: u1 values -> a small picture, and the line p = 1/2 through it.
+
+import { heatTable, rgb } from "./theme.js";
+
+export class HeatMap {
+  constructor() {
+    this.picture = null;
+    this.drawn = "";
+  }
+
+  /** Draw values (h, w[, classes]), row 0 at the bottom, into the picture; `stamp` tells values apart. */
+  update(values, shape, theme, kind, stamp) {
+    const key = [stamp, theme.key, kind].join("|");
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const [h, w, classes = 1] = shape;
+    if (!this.picture || this.picture.width !== w || this.picture.height !== h) {
+      this.picture = new OffscreenCanvas(w, h);
+      this.context = this.picture.getContext("2d");
+      this.image = this.context.createImageData(w, h);
+    }
+    const colours = `${theme.key}|${kind}`;
+    if (this.colours !== colours) {
+      this.colours = colours;
+      this.table = heatTable(theme, kind);
+      this.paper = rgb(theme.background);
+      this.classColours = theme.classes.map(rgb);
+    }
+    if (classes > 1) this.blend(values, h * w, classes);
+    else this.look(values, h * w);
+    this.context.putImageData(this.image, 0, 0);
+  }
+
+  look(values, count) {
+    const pixels = this.image.data;
+    for (let i = 0; i < count; i++) {
+      const at = 3 * Math.round(values[i]);
+      pixels[4 * i] = this.table[at];
+      pixels[4 * i + 1] = this.table[at + 1];
+      pixels[4 * i + 2] = this.table[at + 2];
+      pixels[4 * i + 3] = 255;
+    }
+  }
+
+  blend(values, count, classes) {
+    const pixels = this.image.data;
+    for (let i = 0; i < count; i++) {
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 0;
+        for (let c = 0; c < classes; c++) {
+          sum += (values[i * classes + c] / 255) * this.classColours[c % this.classColours.length][channel];
+        }
+        pixels[4 * i + channel] = 0.55 * this.paper[channel] + 0.45 * sum;
+      }
+      pixels[4 * i + 3] = 255;
+    }
+  }
+
+  /** Draw on the floor of the projection; samples lie on the extent, ends included. */
+  draw(context, projection, extent) {
+    const { width: w, height: h } = this.picture;
+    const [xmin, xmax, ymin, ymax] = extent;
+    const [dx, dy] = [(xmax - xmin) / Math.max(1, w - 1), (ymax - ymin) / Math.max(1, h - 1)];
+    context.save();
+    context.transform(...projection.floorTransform());
+    context.beginPath();
+    context.rect(xmin, ymin, xmax - xmin, ymax - ymin);
+    context.clip();
+    context.translate(xmin - dx / 2, ymin - dy / 2);
+    context.scale(dx, dy);
+    context.imageSmoothingEnabled = true;
+    if (projection.rotatable) context.globalAlpha = 0.8;
+    context.drawImage(this.picture, 0, 0);
+    context.restore();
+  }
+}
+
+/** The line value = level through values (h, w) as segments [x0, y0, x1, y1, ...] in data coordinates. */
+export function contour(values, [h, w], [xmin, xmax, ymin, ymax], level) {
+  const segments = [];
+  const [dx, dy] = [(xmax - xmin) / (w - 1), (ymax - ymin) / (h - 1)];
+  for (let row = 0; row + 1 < h; row++) {
+    for (let column = 0; column + 1 < w; column++) {
+      const at = row * w + column;
+      const corners = [values[at], values[at + 1], values[at + w + 1], values[at + w]].map((v) => v - level);
+      const crossings = [];
+      for (let side = 0; side < 4; side++) {
+        const [a, b] = [corners[side], corners[(side + 1) % 4]];
+        if (a < 0 === b < 0) continue;
+        const s = a / (a - b);
+        const [x, y] = [[s, 0], [1, s], [1 - s, 1], [0, 1 - s]][side];
+        crossings.push(xmin + (column + x) * dx, ymin + (row + y) * dy);
+      }
+      for (let k = 0; k + 3 < crossings.length; k += 4) segments.push(...crossings.slice(k, k + 4));
+    }
+  }
+  return segments;
+}

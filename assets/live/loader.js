@@ -1,0 +1,25 @@
+// The inline part of the component: Streamlit sends it with every delta, so it only loads the rest and hands over.
+const views = new WeakMap();
+
+export default function (component) {
+  const { parentElement, data, setTriggerValue } = component;
+  const root = parentElement.querySelector(".live");
+  const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
+  if (!views.has(root)) {
+    views.set(root, import(new URL("/" + data.module, base).href).then((module) => new module.LiveView(root)));
+  }
+  const view = views.get(root);
+  view
+    .then((live) => live.update(data, (event) => setTriggerValue("event", event)))
+    .catch(() => {
+      root.textContent = "The live view could not be loaded: start the app with `streamlit run app.py`.";
+    });
+  return () => {
+    // Streamlit also cleans up before it calls again on the same element: only a removed one is destroyed.
+    setTimeout(() => {
+      if (root.isConnected) return;
+      view.then((live) => live.destroy()).catch(() => {});
+      views.delete(root);
+    }, 0);
+  };
+}

@@ -1,0 +1,182 @@
+"""Live runs on a page: the run itself, its buttons, its canvas, and the WebSocket that feeds the canvas.
+
+    token = live_run("node_core.training.odenet:advance", config, live_fields=("rtol", "learning_rate"))
+    live_controls(token)
+    view = live_view(token)
+
+The canvas (assets/live) is mounted once and talks to `live_socket`; widgets only send commands to the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from node_core.training.live import LiveRuns, View
+from pages.ui.live_socket import asset_version
+from pages.ui.study import executor
+
+CanvasView = Literal["plane", "space", "time"]
+Layer = Literal["boundary", "points", "paths", "particles", "grid"]
+
+_LOADER = Path(__file__).resolve().parents[2] / "assets" / "live" / "loader.js"
+
+
+@st.cache_resource(show_spinner=False)
+def live_runs() -> LiveRuns:
+    """The server's live runs."""
+    return LiveRuns(executor())
+
+
+def live_run(
+    task: str, config: Any, *, live_fields: Sequence[str] = (), name: str = "run", play: bool = False
+) -> str:
+    """The token of this page's run, begun or changed as the configuration asks.
+
+    The token is kept in the page's address (so that F5 finds the run again) and in the session (for coming back
+    from another page). A change in `live_fields` alone reaches the run at its next chunk; any other
+    one begins it again.
+
+    Args:
+        task: "node_core.module:advance".
+        config: the frozen configuration that the page's widgets describe.
+        live_fields: fields that may change while the run goes on.
+        name: of the query parameter; a page with two runs needs two.
+        play: begin playing at once.
+    """
+    runs = live_runs()
+    memory = f"live {name} {task}"
+    token = st.query_params.get(name) or st.session_state.get(memory)
+    if token is None or token not in runs or runs.task(token) != task:
+        try:
+            token = runs.start(task, config)
+        except ValueError as error:
+            st.error(str(error), icon=":material/error:")
+            st.stop()
+        if play:
+            runs.play(token)
+    st.session_state[memory] = token
+    if st.query_params.get(name) != token:
+        st.query_params[name] = token
+    _follow(runs, token, config, live_fields)
+    return token
+
+
+def _follow(runs: LiveRuns, token: str, config: Any, live_fields: Sequence[str]) -> None:
+    """Bring the run to the page's configuration, gently if it can be."""
+    present = runs.poll(token).config
+    if type(present) is not type(config):
+        runs.reset(token, config)
+        return
+    changes = {
+        entry.name: getattr(config, entry.name)
+        for entry in fields(config)
+        if getattr(config, entry.name) != getattr(present, entry.name)
+    }
+    if changes and set(changes) <= set(live_fields):
+        runs.message(token, changes)
+    elif changes:
+        playing = runs.look(token).status == "running"
+        runs.reset(token, config)
+        if playing:
+            runs.play(token)
+
+
+def live_controls(token: str) -> None:
+    """Play or pause, step, reset, speed; a failed run says why. Space, the right arrow and r do the same."""
+    runs = live_runs()
+    view = runs.poll(token)
+    playing = view.status == "running"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Pause" if playing else "Play",
+            key=f"{token} toggle",
+            icon=":material/pause:" if playing else ":material/play_arrow:",
+            type="primary",
+            help="Space",
+            disabled=view.status == "finished",
+            on_click=runs.toggle,
+            args=(token,),
+        )
+        st.button(
+            "Step",
+            key=f"{token} step",
+            icon=":material/skip_next:",
+            help="One iteration: →",
+            disabled=view.status == "finished",
+            on_click=runs.step,
+            args=(token,),
+        )
+        st.button(
+            "Reset",
+            key=f"{token} reset",
+            icon=":material/restart_alt:",
+            help="r",
+            on_click=runs.reset,
+            args=(token,),
+        )
+        speed = st.select_slider(
+            "Speed",
+            options=list(_PACES),
+            value="fast",
+            key=f"{token} speed",
+            width=180,
+            help="Slow shows single iterations; fast trains as quickly as the server can.",
+        )
+    budget, interval = _PACES[speed]
+    runs.pace(token, budget=budget, interval=interval)
+
+
+# name: seconds of computing a chunk (1e-3: one iteration), least seconds between two chunks
+_PACES = {"slow": (1e-3, 0.5), "medium": (1e-3, 0.1), "smooth": (0.04, 0.0), "fast": (0.15, 0.0)}
+
+
+def live_view(
+    token: str,
+    *,
+    height: int = 520,
+    view: CanvasView = "plane",
+    views: Sequence[CanvasView] = ("plane", "space", "time"),
+    layers: Sequence[Layer] = ("boundary", "points", "paths", "particles"),
+    key: str | None = None,
+) -> View:
+    """Mount the canvas that draws the run, and tell how the run stands (a failure in one sentence).
+
+    Args:
+        token: the run, as `live_run` gave it.
+        height: pixels.
+        view: what is shown first: "plane" (data space), "space" (with the third dimension), "time".
+        views: which of them the user may choose.
+        layers: what is drawn at first; the user can switch each.
+        key: of the component; needed when a page shows one run twice.
+    """
+    _canvas()(
+        key=key or f"live {token}",
+        data={
+            "token": token,
+            "module": f"live-assets/{asset_version()}/main.js",
+            "height": height,
+            "view": view,
+            "views": list(views),
+            "layers": list(layers),
+        },
+        height=height,
+        on_event_change=_ignore,
+    )
+    state = live_runs().poll(token)
+    if state.status == "failed":
+        st.error(state.error, icon=":material/error:")
+    return state
+
+
+def _ignore() -> None:
+    """The component's event only reruns the page, so that buttons and curves follow the keyboard."""
+
+
+@st.cache_resource(show_spinner=False)
+def _canvas() -> Any:
+    return st.components.v2.component("live_canvas", html='<div class="live"></div>', js=_LOADER.read_text())
