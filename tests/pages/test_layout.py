@@ -112,5 +112,5 @@ def test_a_picture_comes_with_its_sentence_equation_and_code() -> None:
     assert any("Look at this." in markdown.value for markdown in at.markdown)
     assert "y = x" in at.latex[0].value
     assert at.code[0].value == "print(1)"
-    spec = at.get("plotly_chart")[0].proto.spec  # type: ignore[attr-defined]
+    spec = at.get("plotly_chart")[0].proto.spec
     assert go.Figure(json.loads(spec)).data[0].type == "scatter"
