@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from node_core.solvers.algebra import Algebra, algebra_of, wants_gradient
@@ -67,7 +68,7 @@ class RosenbrockStepper:
         if self._algebra is None:
             self._algebra = algebra_of(y)
             a, c = self.tableau.matrices()
-            self._weights = self._algebra.constant([[a[i], c[i]] for i in range(len(a))])
+            self._weights = self._algebra.constant(np.stack((a, c), axis=1))
             self._dense = self._algebra.constant(self.tableau.dense)
         return self._algebra
 
