@@ -13,10 +13,12 @@ from itertools import groupby
 from typing import Any
 
 import streamlit as st
-from starlette.routing import BaseRoute
 
 from pages.ui.layout import LOGO
 from pages.ui.lessons import HOME, LESSONS, Lesson
+from pages.ui.live import live_runs
+from pages.ui.live_socket import live_routes
+from pages.ui.study import executor
 
 COLLECT_EVERY = 45.0  # seconds; why at all: .streamlit/config.toml, runner.postScriptGC
 
@@ -43,6 +45,7 @@ async def _collect_garbage_regularly() -> None:
 
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
+    workers = executor()  # they import torch now, not when the first visitor waits for a picture
     gc.collect()
     gc.freeze()  # modules live as long as the server does: later collections need not walk through them
     collector = asyncio.create_task(_collect_garbage_regularly())
@@ -52,11 +55,10 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
         collector.cancel()
         with suppress(asyncio.CancelledError):
             await collector
+        await asyncio.to_thread(workers.close)
 
 
 if __name__ == "__main__":
     _run_session()
 else:
-    # The live view's route goes here: WebSocketRoute("/live/{token}", live_endpoint) of pages.ui.live.
-    _ROUTES: list[BaseRoute] = []
-    app = st.App(__file__, lifespan=_lifespan, routes=_ROUTES)
+    app = st.App(__file__, lifespan=_lifespan, routes=live_routes(live_runs))

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import streamlit as st
@@ -57,11 +58,11 @@ def test_every_page_of_the_folder_is_listed() -> None:
     assert there == {lesson.path for lesson in (HOME, *LESSONS)}
 
 
-def test_the_server_collects_garbage_on_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_collects_garbage_on_a_timer_and_ends_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     import app as entry
 
     collections: list[None] = []
-    enough = asyncio.Event()
+    workers = MagicMock()
     frozen_before = gc.get_freeze_count()
 
     def collect() -> int:
@@ -73,18 +74,19 @@ def test_the_server_collects_garbage_on_a_timer(monkeypatch: pytest.MonkeyPatch)
             assert gc.get_freeze_count() > frozen_before
             while len(collections) < 4:
                 await asyncio.sleep(0)
-            enough.set()
+            workers.close.assert_not_called()
         stopped_at = len(collections)
         await asyncio.sleep(0.02)
         assert len(collections) == stopped_at, "the collector outlived the server"
 
+    monkeypatch.setattr(entry, "executor", lambda: workers)
     monkeypatch.setattr(entry, "COLLECT_EVERY", 0.0)
     monkeypatch.setattr("gc.collect", collect)
     try:
         asyncio.run(asyncio.wait_for(live_for_a_while(), timeout=LIMIT))
     finally:
         gc.unfreeze()
-    assert enough.is_set()
+    workers.close.assert_called_once_with()
 
 
 @pytest.mark.parametrize(
