@@ -213,26 +213,25 @@ def test_saturated_units_stay_finite_and_exact() -> None:
         assert_equal(vjp.y, expected)
 
 
-def test_a_compiled_field_keeps_its_weights_and_a_new_one_sees_the_update() -> None:
-    field = MLPField(DIM, (8, 6), seed=2, dtype=torch.float64)
+@pytest.mark.parametrize("activation", list(TORCH_ACTIVATIONS))
+def test_a_compiled_field_keeps_its_weights_and_a_new_one_sees_the_update(activation: str) -> None:
+    field, twin = (MLPField(DIM, (8, 6), activation, True, seed=2, dtype=torch.float64) for _ in range(2))
     y, g = tensors((BATCH, DIM), (BATCH, DIM))
+    t = torch.tensor(0.3, dtype=torch.float64)
     old = field.compiled()
-    before = old(0.0, y).clone()
     optimizer = torch.optim.SGD(field.parameters(), lr=0.1)
-    field(0.0, y).square().sum().backward()
+    field(t, y).square().sum().backward()
     optimizer.step()
-    assert torch.equal(old(0.0, y), before)
     # The factors of the derivatives are made on first use: they too must belong to the old weights.
-    (dy,) = torch.autograd.grad(
-        reference(MLPField(DIM, (8, 6), seed=2, dtype=torch.float64), torch.tensor(0.0), y.requires_grad_()),
-        y,
-        g,
-    )
-    y = y.detach()
-    assert_equal(old.vjp(0.0, y, g).y, dy)
+    kept, expected = old.vjp(t, y, g), twin.vjp(t, y, g)
+    for actual, wanted in zip(
+        (kept.value, kept.y, kept.t), (expected.value, expected.y, expected.t), strict=True
+    ):
+        assert torch.equal(actual, wanted)
+    assert_equal(old.linearize([0.3], [y]).vjp(0, g), expected.y)
     new = field.compiled()
-    assert_equal(new(0.0, y), reference(field, torch.tensor(0.0), y))
-    assert float((new(0.0, y) - before).abs().max()) > 1e-3
+    assert_equal(new(t, y), reference(field, t, y))
+    assert float((new(t, y) - kept.value).abs().max()) > 1e-3
 
 
 def test_results_are_not_overwritten_by_later_calls() -> None:
