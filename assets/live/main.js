@@ -6,7 +6,7 @@ import { readTheme } from "./theme.js";
 import { unpack } from "./wire.js";
 
 const VIEWS = { plane: "Plane", space: "3-D", time: "Time" };
-const LAYERS = { boundary: "Field of answers", points: "Data", paths: "Paths", particles: "Flow", grid: "Lattice" };
+const LAYERS = { boundary: "Boundary", points: "Data", paths: "Paths", particles: "Flow", grid: "Lattice", steps: "Steps" };
 const COMMANDS = { " ": "toggle", ArrowRight: "step", r: "reset" };
 const SWEEP = 4; // seconds from t0 to t1
 const REST = 1.2; // seconds at t1
@@ -29,7 +29,7 @@ const STYLE = `
     background: color-mix(in srgb, var(--st-background-color) 82%, transparent); }
   .numbers { top: 6px; right: 4px; text-align: right; font-variant-numeric: tabular-nums; }
   .numbers b { font-weight: 650; }
-  .note { bottom: 8px; left: 50%; transform: translateX(-50%); max-width: 90%; }
+  .note { top: 6px; left: 0; max-width: 60%; }
   .note:empty, .numbers:empty { display: none; }
   input[type="range"] { flex: 1 1 140px; accent-color: var(--st-primary-color); min-width: 100px; }
   .time { min-width: 62px; font-variant-numeric: tabular-nums; }
@@ -119,7 +119,8 @@ export class LiveView {
     this.bar.appendChild(Object.assign(document.createElement("span"), { className: "gap" }));
     for (const layer of Object.keys(LAYERS)) {
       if (!this.possible(layer)) continue;
-      add(LAYERS[layer], scene.layers.has(layer), () => {
+      const density = layer === "boundary" && scene.now.scalars.grid_kind === "density";
+      add(density ? "Density" : LAYERS[layer], scene.layers.has(layer), () => {
         if (!scene.layers.delete(layer)) scene.layers.add(layer);
       });
     }
@@ -130,7 +131,7 @@ export class LiveView {
   possible(layer) {
     const { arrays } = this.scene.now;
     return Boolean(
-      { boundary: arrays.grid, points: arrays.points, paths: arrays.trajectories }[layer] ??
+      { boundary: arrays.grid, points: arrays.points, paths: arrays.trajectories, steps: arrays.steps }[layer] ??
         (["particles", "grid"].includes(layer) && this.scene.field),
     );
   }

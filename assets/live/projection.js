@@ -23,7 +23,7 @@ export class Projection {
     if (this.mode === "plane") {
       this.scale = Math.min(w / (xmax - xmin), h / (ymax - ymin));
     } else {
-      this.scale = 0.62 * Math.min(w * 0.85, h) / Math.max(xmax - xmin, ymax - ymin);
+      this.scale = 0.68 * Math.min(w * 0.85, h) / Math.max(xmax - xmin, ymax - ymin);
     }
     this.x0 = width / 2 + 8;
     this.y0 = height / 2 - 4;

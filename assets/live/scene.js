@@ -4,6 +4,8 @@ import { HeatMap, contour } from "./heat.js";
 import { Lattice, Particles } from "./flow.js";
 import { Field, trajectory } from "./mlp.js";
 import { Projection } from "./projection.js";
+import { drawAxes } from "./axes.js";
+import { arrowHead, fillOutlined, mark } from "./marks.js";
 
 const EMPTY = { arrays: {}, scalars: {} };
 const BLENDED = ["grid", "trajectories"];
@@ -130,15 +132,31 @@ export class Scene {
     const { width, height } = this.projection;
     context.clearRect(0, 0, width, height);
     this.drawHeat(context, theme);
-    this.drawAxes(context, theme);
+    drawAxes(context, this.projection, theme);
     if (this.layers.has("grid")) this.lattice.draw(context, this.projection, this.t, theme.text);
     if (this.layers.has("particles") && this.field) {
       this.particles.use(this.field, this.extent, ...this.times);
-      this.particles.draw(context, this.projection, theme.text);
+      this.clipped(context, () => this.particles.draw(context, this.projection, theme.text));
     }
     if (this.layers.has("paths")) this.drawPaths(context, theme);
     if (this.layers.has("points")) this.drawPoints(context, theme);
     this.drawProbe(context, theme);
+  }
+
+  /** Draw only inside the frame of the flat views. */
+  clipped(context, draw) {
+    const p = this.projection;
+    const [xmin, xmax, ymin, ymax] = this.extent;
+    context.save();
+    if (!p.rotatable) {
+      const [left, bottom] = p.mode === "graph" ? [p.box.left, p.box.bottom] : p.place(xmin, ymin, 0, [0, 0]);
+      const [right, top] = p.mode === "graph" ? [p.box.right, p.box.top] : p.place(xmax, ymax, 0, [0, 0]);
+      context.beginPath();
+      context.rect(left, top, right - left, bottom - top);
+      context.clip();
+    }
+    draw();
+    context.restore();
   }
 
   drawHeat(context, theme) {
@@ -162,82 +180,6 @@ export class Scene {
     context.lineWidth = 1.4;
     context.stroke();
     context.globalAlpha = 1;
-  }
-
-  drawAxes(context, theme) {
-    const p = this.projection;
-    context.strokeStyle = context.fillStyle = theme.text;
-    context.font = "11px system-ui, sans-serif";
-    context.lineWidth = 1;
-    if (p.mode === "graph") this.drawGraphAxes(context);
-    else if (p.mode === "plane") this.drawPlaneAxes(context);
-    else this.drawBox(context);
-    context.globalAlpha = 1;
-  }
-
-  drawPlaneAxes(context) {
-    const [xmin, xmax, ymin, ymax] = this.extent;
-    const p = this.projection;
-    const [left, bottom] = p.place(xmin, ymin, 0, [0, 0]);
-    const [right, top] = p.place(xmax, ymax, 0, [0, 0]);
-    context.globalAlpha = 0.25;
-    context.strokeRect(left, top, right - left, bottom - top);
-    context.globalAlpha = 0.65;
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    for (const x of ticks(xmin, xmax)) context.fillText(label(x), p.place(x, 0, 0, [0, 0])[0], bottom + 4);
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const y of ticks(ymin, ymax)) context.fillText(label(y), left - 5, p.place(0, y, 0, [0, 0])[1]);
-  }
-
-  drawGraphAxes(context) {
-    const { box, t0, t1, extent } = this.projection;
-    context.globalAlpha = 0.25;
-    context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-    context.globalAlpha = 0.65;
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    for (const t of ticks(t0, t1)) {
-      const x = box.left + ((t - t0) / (t1 - t0)) * (box.right - box.left);
-      context.fillText(label(t), x, box.bottom + 4);
-    }
-    context.fillText("t", box.right - 4, box.bottom + 16);
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const y of ticks(extent[2], extent[3])) {
-      const at = box.bottom - ((y - extent[2]) / (extent[3] - extent[2])) * (box.bottom - box.top);
-      context.fillText(label(y), box.left - 5, at);
-    }
-  }
-
-  drawBox(context) {
-    const p = this.projection;
-    const [xmin, xmax, ymin, ymax] = this.extent;
-    const [low, high] = p.zRange;
-    const line = (from, to) => {
-      context.moveTo(...p.place(...from, [0, 0]));
-      context.lineTo(...p.place(...to, [0, 0]));
-    };
-    context.globalAlpha = 0.22;
-    context.beginPath();
-    for (const z of [low, high]) {
-      line([xmin, ymin, z], [xmax, ymin, z]);
-      line([xmax, ymin, z], [xmax, ymax, z]);
-      line([xmax, ymax, z], [xmin, ymax, z]);
-      line([xmin, ymax, z], [xmin, ymin, z]);
-    }
-    for (const [x, y] of [[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]]) line([x, y, low], [x, y, high]);
-    context.stroke();
-    context.globalAlpha = 0.75;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    const name = (text, x, y, z) => context.fillText(text, ...p.place(x, y, z, [0, 0]));
-    const pad = 0.08 * (xmax - xmin);
-    name("x", (xmin + xmax) / 2, ymin - pad, low);
-    name("y", xmax + pad, (ymin + ymax) / 2, low);
-    name(p.mode === "time" ? `t = ${label(high)}` : "third dimension", xmin, ymin, high + 0.06 * (high - low));
-    if (p.mode === "time") name(`t = ${label(low)}`, xmin - pad, ymin - pad, low);
   }
 
   drawPaths(context, theme) {
@@ -274,21 +216,46 @@ export class Scene {
     }
     context.globalAlpha = 1;
     if (jumps) this.drawArrowHeads(context, theme, paths, classes);
+    if (this.layers.has("steps")) this.drawSteps(context, theme, paths);
     this.drawHeads(context, theme, paths, classes);
   }
 
-  /** Pixels of path i at the scrubber's time. */
-  headOf(paths, i, out) {
+  /** A dot on each path wherever the solver ended a step: `steps` (k,) for all, or (n, k) with NaN after the last. */
+  drawSteps(context, theme, paths) {
+    const steps = this.now.arrays.steps;
+    if (!steps) return;
+    const n = paths.shape[1];
+    const own = steps.shape.length > 1;
+    const count = steps.shape[steps.shape.length - 1];
+    const at = [0, 0];
+    context.beginPath();
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < count; k++) {
+        const t = steps.data[own ? i * count + k : k];
+        if (Number.isNaN(t)) break;
+        this.headOf(paths, i, at, t);
+        context.moveTo(at[0] + 1.8, at[1]);
+        context.arc(at[0], at[1], 1.8, 0, 2 * Math.PI);
+      }
+    }
+    context.fillStyle = theme.text;
+    context.globalAlpha = 0.8;
+    context.fill();
+    context.globalAlpha = 1;
+  }
+
+  /** Pixels of path i at time t, the scrubber's by default. */
+  headOf(paths, i, out, t = this.t) {
     const [count, n, dim] = paths.shape;
     const [t0, t1] = this.times;
     const given = this.now.arrays.trajectory_ts?.data;
     let k = 0;
     let s = 0;
     if (given) {
-      while (k < count - 2 && given[k + 1] <= this.t) k++;
-      s = (this.t - given[k]) / (given[k + 1] - given[k] || 1);
+      while (k < count - 2 && given[k + 1] <= t) k++;
+      s = (t - given[k]) / (given[k + 1] - given[k] || 1);
     } else {
-      const place = ((this.t - t0) / (t1 - t0 || 1)) * (count - 1);
+      const place = ((t - t0) / (t1 - t0 || 1)) * (count - 1);
       k = Math.max(0, Math.min(count - 2, Math.floor(place)));
       s = place - k;
     }
@@ -299,7 +266,7 @@ export class Scene {
       const a = paths.data[(k * n + i) * dim + d];
       this.state[d] = a + (paths.data[((k + 1) * n + i) * dim + d] - a) * s;
     }
-    return this.projection.toScreen(this.state, 0, this.t, out);
+    return this.projection.toScreen(this.state, 0, t, out);
   }
 
   drawHeads(context, theme, paths, classes) {
@@ -382,46 +349,3 @@ export class Scene {
     }
   }
 }
-
-/** Classes differ in shape as well as colour: disc, diamond, triangle. */
-function mark(context, [x, y], c, r) {
-  context.moveTo(x + r, y);
-  if (c % 3 === 0) context.arc(x, y, r, 0, 2 * Math.PI);
-  else if (c % 3 === 1) polygon(context, [[x + 1.2 * r, y], [x, y + 1.2 * r], [x - 1.2 * r, y], [x, y - 1.2 * r]]);
-  else polygon(context, [[x, y - 1.2 * r], [x + 1.1 * r, y + 0.8 * r], [x - 1.1 * r, y + 0.8 * r]]);
-}
-
-function polygon(context, corners) {
-  context.moveTo(...corners[0]);
-  for (const corner of corners.slice(1)) context.lineTo(...corner);
-  context.closePath();
-}
-
-function arrowHead(context, [ax, ay], [bx, by]) {
-  const length = Math.hypot(bx - ax, by - ay);
-  if (length < 3) return;
-  const size = Math.min(6, 0.5 * length);
-  const [ux, uy] = [((bx - ax) / length) * size, ((by - ay) / length) * size];
-  polygon(context, [[bx, by], [bx - ux - 0.5 * uy, by - uy + 0.5 * ux], [bx - ux + 0.5 * uy, by - uy - 0.5 * ux]]);
-}
-
-function fillOutlined(context, fill, outline) {
-  if (outline) {
-    context.strokeStyle = outline;
-    context.lineWidth = 1.6;
-    context.stroke();
-  }
-  context.fillStyle = fill;
-  context.fill();
-}
-
-function ticks(low, high) {
-  const rough = (high - low) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((size) => size >= rough);
-  const out = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) out.push(k * step);
-  return out;
-}
-
-const label = (value) => String(Number(value.toPrecision(3))).replace("-", "−");

@@ -14,7 +14,7 @@ Names that the canvas draws (all optional; float32 unless said):
     grid (h, w) u1           255 p(class 1) or a density, row 0 at the bottom; (h, w, classes) for more
     trajectories (time, n, dim), trajectory_ts (time,), trajectory_labels (n,) u1
     W1 (out, in), b1 (out,), W2 ...    the layers of the field; its input is y, or (y, t) if time_dependent
-    steps (k,)               times of the solver's accepted steps
+    steps (k,) or (n, k)     times of the solver's accepted steps, shared or a row a path (NaN after the last)
 
 and scalars: extent [xmin, xmax, ymin, ymax] (the grid's samples lie on it, ends included), grid_kind "classes"
 or "density", t0, t1, dim, activation "tanh", "softplus" or "elu", time_dependent, path "curve" or "jumps",

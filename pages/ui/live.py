@@ -21,7 +21,7 @@ from pages.ui.live_socket import asset_version
 from pages.ui.study import executor
 
 CanvasView = Literal["plane", "space", "time"]
-Layer = Literal["boundary", "points", "paths", "particles", "grid"]
+Layer = Literal["boundary", "points", "paths", "particles", "grid", "steps"]
 
 _LOADER = Path(__file__).resolve().parents[2] / "assets" / "live" / "loader.js"
 

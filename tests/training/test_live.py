@@ -1,0 +1,285 @@
+"""Live runs on an executor whose chunks the test completes by hand, on a clock the test turns."""
+
+import pickle
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from node_core.training.jobs import Executor
+from node_core.training.live import Chunk, LiveRuns, advance_chunk
+from node_core.training.snapshot import unpack
+from node_core.training.worker import TaskError
+
+TASK = "tests.ui.live_demo:advance"
+
+
+@dataclass(frozen=True)
+class Config:
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise ValueError(f"rate {self.rate} must be positive.")
+
+
+class ByHand:
+    """Keeps what is submitted; the test completes it."""
+
+    packages = ("node_core", "tests")
+
+    def __init__(self) -> None:
+        self.queue: deque[tuple[tuple[Any, ...], Future[Chunk]]] = deque()
+
+    def submit(self, task: str, *args: Any, background: bool, time_limit: float | None) -> Future[Chunk]:
+        assert background, "a chunk must not pass the studies"
+        future: Future[Chunk] = Future()
+        self.queue.append((args, future))
+        return future
+
+    def complete(self, finished: bool = False) -> tuple[Any, ...]:
+        args, future = self.queue.popleft()
+        _, config, state, _ = args
+        count = (pickle.loads(state) if state else 0) + 1
+        rows = ({"iteration": count, "rate": config.rate},)
+        if not future.cancelled():
+            future.set_result(Chunk(f"picture {count}".encode(), pickle.dumps(count), rows, finished))
+        return args
+
+    def fail(self, error: TaskError) -> None:
+        self.queue.popleft()[1].set_exception(error)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hand() -> ByHand:
+    return ByHand()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def runs(hand: ByHand, clock: Clock) -> LiveRuns:
+    return LiveRuns(cast("Executor", hand), limit=3, clock=clock)
+
+
+def started(runs: LiveRuns, hand: ByHand, play: bool = True) -> str:
+    token = runs.start(TASK, Config())
+    hand.complete()
+    if play:
+        runs.play(token)
+    return token
+
+
+def test_a_new_run_makes_its_first_picture_without_training_and_waits(runs: LiveRuns, hand: ByHand) -> None:
+    token = runs.start(TASK, Config())
+    assert len(token) > 20
+    _, config, state, budget = hand.complete()
+    assert (config, state, budget) == (Config(), None, 0.0)
+    assert not hand.queue
+    view = runs.poll(token)
+    assert (view.status, view.snapshot, view.sequence) == ("paused", b"picture 1", 1)
+
+
+def test_a_playing_run_has_one_chunk_in_flight_and_hands_its_state_on(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    for expected in (1, 2, 3):
+        runs.poll(token)
+        assert len(hand.queue) == 1
+        _, _, state, budget = hand.complete()
+        assert pickle.loads(state) == expected
+        assert budget == 0.2
+    assert runs.look(token).snapshot == b"picture 4"
+
+
+def test_pause_lets_the_chunk_in_flight_deliver_and_sends_no_more(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    runs.pause(token)
+    hand.complete()
+    assert not hand.queue
+    view = runs.poll(token)
+    assert (view.status, view.snapshot) == ("paused", b"picture 2")
+
+
+def test_a_step_is_one_chunk_of_the_smallest_budget(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand, play=False)
+    runs.step(token)
+    _, _, _, budget = hand.complete()
+    assert 0 < budget < 1e-6
+    assert not hand.queue
+    assert runs.look(token).status == "paused"
+
+
+def test_a_message_takes_effect_at_the_next_chunk(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    runs.message(token, {"rate": 0.5})
+    assert hand.complete()[1] == Config(1.0)
+    assert hand.complete()[1] == Config(0.5)
+
+
+def test_a_message_that_the_configuration_refuses_changes_nothing(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    with pytest.raises(ValueError, match="rate -1 must be positive"):
+        runs.message(token, {"rate": -1})
+    hand.complete()
+    assert hand.complete()[1] == Config(1.0)
+
+
+def test_a_reset_drops_the_chunk_in_flight_and_begins_again(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    hand.complete()
+    runs.reset(token, Config(2.0))
+    hand.complete()  # the old chunk, too late
+    assert runs.history(token) == []
+    _, config, state, budget = hand.complete()
+    assert (config, state, budget) == (Config(2.0), None, 0.0)
+    view = runs.look(token)
+    assert (view.status, view.snapshot) == ("paused", b"picture 1")
+
+
+def test_nobody_polling_for_15_s_stops_the_chunks_and_a_poll_resumes_them(
+    runs: LiveRuns, hand: ByHand, clock: Clock
+) -> None:
+    token = started(runs, hand)
+    clock.now = 14.0
+    hand.complete()
+    assert len(hand.queue) == 1
+    clock.now = 16.0
+    hand.complete()
+    assert not hand.queue
+    assert runs.look(token).status == "running"
+    assert not hand.queue, "looking is not watching"
+    runs.poll(token)
+    assert pickle.loads(hand.complete()[2]) == 3
+
+
+def test_a_failure_keeps_the_last_good_state_and_play_goes_on_from_it(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    hand.complete()
+    hand.fail(TaskError("input", "The loss became infinite: take a smaller learning rate."))
+    view = runs.poll(token)
+    assert view.status == "failed"
+    assert view.error == "The loss became infinite: take a smaller learning rate."
+    assert view.snapshot == b"picture 2"
+    assert not hand.queue
+    runs.play(token)
+    assert pickle.loads(hand.complete()[2]) == 2
+    assert runs.look(token).error == ""
+
+
+def test_a_crashed_chunk_is_sent_again_with_its_state_but_not_for_ever(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    crash = TaskError("crash", "The worker died.")
+    hand.fail(crash)
+    assert pickle.loads(hand.complete()[2]) == 1
+    for _ in range(3):
+        hand.fail(crash)
+    assert not hand.queue
+    assert runs.look(token).status == "failed"
+
+
+def test_a_finished_run_computes_no_more_until_it_is_reset(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    hand.complete(finished=True)
+    runs.play(token)
+    runs.step(token)
+    assert not hand.queue
+    assert runs.look(token).status == "finished"
+    runs.reset(token)
+    assert len(hand.queue) == 1
+
+
+def test_runs_take_turns(runs: LiveRuns, hand: ByHand) -> None:
+    tokens = [started(runs, hand, play=False) for _ in range(3)]
+    for token in tokens:
+        runs.play(token)
+    for _ in range(31):
+        hand.complete()
+    lengths = [len(runs.history(token)) for token in tokens]
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_the_history_is_kept_in_order_and_bounded(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    for _ in range(9000):
+        hand.complete()
+    rows = runs.history(token)
+    iterations = [row["iteration"] for row in rows]
+    assert 1000 < len(rows) <= 4097
+    assert iterations == sorted(iterations)
+    assert iterations[-1] >= 9000
+    assert iterations[0] == 1
+
+
+def test_a_full_house_refuses_a_run_unless_one_is_unwatched(
+    runs: LiveRuns, hand: ByHand, clock: Clock
+) -> None:
+    tokens = [started(runs, hand, play=False) for _ in range(3)]
+    with pytest.raises(ValueError, match="busy with 3 live runs"):
+        runs.start(TASK, Config())
+    clock.now = 20.0
+    runs.poll(tokens[0])
+    runs.poll(tokens[2])
+    runs.start(TASK, Config())
+    assert [token in runs for token in tokens] == [True, False, True]
+    assert len(runs) == 3
+
+
+def test_a_listener_hears_every_change_until_it_leaves(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand, play=False)
+    heard: list[str] = []
+    leave = runs.subscribe(token, lambda: heard.append(runs.look(token).status))
+    runs.play(token)
+    hand.complete()
+    leave()
+    hand.complete()
+    assert heard == ["running", "running"]
+
+
+def test_a_stopped_run_is_gone(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    runs.stop(token)
+    runs.stop(token)
+    hand.complete()
+    with pytest.raises(KeyError):
+        runs.poll(token)
+
+
+def test_a_state_given_at_the_start_is_where_reset_returns_to(runs: LiveRuns, hand: ByHand) -> None:
+    token = runs.start(TASK, Config(), state=pickle.dumps(10))
+    assert pickle.loads(hand.complete()[2]) == 10
+    runs.reset(token)
+    assert pickle.loads(hand.complete()[2]) == 10
+
+
+@pytest.mark.parametrize(("budget", "interval"), [(0.0, 0.0), (3.0, 0.0), (0.1, -1.0), (0.1, 11.0)])
+def test_a_pace_out_of_range_is_refused(runs: LiveRuns, hand: ByHand, budget: float, interval: float) -> None:
+    token = started(runs, hand)
+    with pytest.raises(ValueError, match="out of range"):
+        runs.pace(token, budget=budget, interval=interval)
+
+
+def test_tasks_outside_the_allowed_packages_are_refused(runs: LiveRuns) -> None:
+    with pytest.raises(ValueError, match="not a public function"):
+        runs.start("os:system", Config())
+
+
+def test_a_chunk_in_a_worker_takes_and_gives_bytes() -> None:
+    from tests.ui.live_demo import DemoConfig
+
+    first = advance_chunk(TASK, DemoConfig(), None, 0.0)
+    second = advance_chunk(TASK, DemoConfig(), first.state, 1e-9)
+    assert unpack(first.snapshot).scalars["iteration"] == 0
+    assert unpack(second.snapshot).scalars["iteration"] == 1
+    assert [row["iteration"] for row in second.rows] == [1]
