@@ -34,6 +34,10 @@ class Norm(Protocol):
         """Whether every entry of y is a finite number."""
         ...
 
+    def is_unreachable(self, y: Array) -> bool:
+        """Whether the rounding of y alone is larger than the tolerance."""
+        ...
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -129,7 +133,7 @@ class _Loop:
     ) -> None:
         self.stepper, self.f, self.ts, self.norm, self.limits = stepper, f, ts, norm, limits
         self.keep_steps, self.event, self.observe = keep_steps, event, observe
-        self.end = ts[-1]
+        self.end, self.span = ts[-1], abs(ts[-1] - ts[0])
         self.direction = 1.0 if ts[-1] >= ts[0] else -1.0
         self.result = LoopResult(ys=[y0[None]], t=ts[0], y=y0, f=f0)
         self.deadline = math.inf if limits.time_limit is None else time.perf_counter() + limits.time_limit
@@ -150,7 +154,11 @@ class _Loop:
             good = attempt.failure is None and self.norm.is_finite(attempt.y1)
             result.rows.append((t, t1 - t, math.nan, good))
             if attempt.failure is not None:
-                return self._stop(Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt")
+                return self._stop(
+                    Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt"
+                )
+            if not good and i == 0 and not self._field_is_finite():
+                return None
             if not good:
                 return self._stop(
                     Status.NON_FINITE,
@@ -166,28 +174,39 @@ class _Loop:
         result, stepper, norm = self.result, self.stepper, self.norm
         if result.f is None:
             result.f = self.f(result.t, result.y)
-        dt = dt0 if dt0 is not None else initial_step(stepper, self.f, result.t, result.y, result.f, self.end, norm)
-        if not math.isfinite(dt):
-            return self._stop(
-                Status.NON_FINITE, f"f(t, y) is not finite at t = {result.t:.6g}: check the field and y0 there"
-            )
-        state, ratio, failure = ControllerState(), 0.0, None
+        if not self._field_is_finite():
+            return
+        if dt0 is None:
+            dt0 = initial_step(stepper, self.f, result.t, result.y, result.f, self.end, norm)
+            dt0 = max(dt0, 2 * smallest_step(result.t, self.span))
+        dt, state, ratio, failure = dt0, ControllerState(), 0.0, None
         while self._may_go_on():
             t = result.t
             remaining = abs(self.end - t)
-            if dt < 16 * EPSILON * max(abs(t), abs(self.end)) and dt < remaining:
+            if dt < smallest_step(t, self.span) and dt < remaining:
                 return self._stop_underflow(t, ratio, failure)
+            if result.f is None:
+                # Evaluated here, so that a step that is tried again does not evaluate it again.
+                result.f = self.f(t, result.y)
             last = dt >= remaining
             h = self.end - t if last else self.direction * dt
             attempt = stepper.step(self.f, t, result.y, h, result.f)
             failure = attempt.failure
-            ratio = math.inf if failure is not None else norm(attempt.error, result.y, attempt.y1)
+            # A state that overflowed would make its own tolerance infinite, and be accepted.
+            good = failure is None and norm.is_finite(attempt.y1)
+            ratio = norm(attempt.error, result.y, attempt.y1) if good else math.inf
             accepted, factor, state = controller.apply(state, ratio, stepper.error_order)
             result.rows.append((t, h, ratio, accepted))
             if accepted:
                 self._accept(Step(t, h, result.y, result.f, attempt), self.end if last else t + h)
                 if not self.running or last:
                     return
+            elif norm.is_unreachable(result.y):
+                return self._stop(
+                    Status.STEP_UNDERFLOW,
+                    f"the tolerance is below what the number type can hold (found at t = {t:.6g}): loosen rtol and "
+                    "atol, or give y0 more digits with y0.double()",
+                )
             dt = abs(h) * factor
 
     def _may_go_on(self) -> bool:
@@ -209,12 +228,26 @@ class _Loop:
             return False
         return True
 
+    def _field_is_finite(self) -> bool:
+        """Stop with a sentence if the field has no value where the solve stands."""
+        result = self.result
+        if result.f is None:
+            result.f = self.f(result.t, result.y)
+        if self.norm.is_finite(result.f):
+            return True
+        self._stop(
+            Status.NON_FINITE, f"f(t, y) is not finite at t = {result.t:.6g}: check the field and y0 there"
+        )
+        return False
+
     def _stop(self, status: Status, message: str) -> None:
         self.result.status, self.result.message, self.running = status, message, False
 
     def _stop_underflow(self, t: float, ratio: float, failure: str | None) -> None:
         if failure is not None:
-            self._stop(Status.NO_CONVERGENCE, f"{failure} at t = {t:.6g}, however small the step: check the field")
+            self._stop(
+                Status.NO_CONVERGENCE, f"{failure} at t = {t:.6g}, however small the step: check the field"
+            )
         elif not math.isfinite(ratio):
             self._stop(
                 Status.NON_FINITE,
@@ -236,7 +269,7 @@ class _Loop:
             if self.event_value * value < 0 or (value == 0 and self.event_value != 0):
                 step = self._with_f1(step, t1)
                 crossing = locate(self.event, self.event_value, self.stepper, self.f, step)
-                self._hand_out(step, crossing.t)
+                self._hand_out(step, crossing.t, whole=crossing.t == t1)
                 result.crossing = crossing
                 self._keep(step)
                 result.t, result.y, result.f = crossing.t, crossing.y, None
@@ -245,7 +278,7 @@ class _Loop:
         i = result.n_outputs
         if i < len(ts) and (ts[i] - t1) * self.direction < 0:
             step = self._with_f1(step, t1)
-        self._hand_out(step, t1)
+        self._hand_out(step, t1, whole=True)
         self._keep(step)
         result.t, result.y, result.f = t1, attempt.y1, step.result.f1
         if self.observe is not None:
@@ -261,8 +294,8 @@ class _Loop:
             return step
         return step._replace(result=step.result._replace(f1=self.f(t1, step.result.y1)))
 
-    def _hand_out(self, step: Step, t1: float) -> None:
-        """Add the outputs in (step.t, t1]."""
+    def _hand_out(self, step: Step, t1: float, whole: bool) -> None:
+        """Add the outputs in (step.t, t1]; `whole` says that t1 is the step's end."""
         result, ts = self.result, self.ts
         first = i = result.n_outputs
         while i < len(ts) and (ts[i] - t1) * self.direction < 0:
@@ -271,25 +304,36 @@ class _Loop:
             thetas = [(ts[j] - step.t) / step.dt for j in range(first, i)]
             result.ys.append(self.stepper.interpolate(self.f, step, thetas))
         if i < len(ts) and ts[i] == t1:
-            at_end = t1 == step.t + step.dt or t1 == self.end
+            theta = (t1 - step.t) / step.dt
             result.ys.append(
-                step.result.y1[None] if at_end else self.stepper.interpolate(self.f, step, [(t1 - step.t) / step.dt])
+                step.result.y1[None] if whole else self.stepper.interpolate(self.f, step, [theta])
             )
             i += 1
         result.n_outputs = i
 
 
+def smallest_step(t: float, span: float) -> float:
+    """The length below which a step no longer moves t: some units in its last place."""
+    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * span)
+
+
 def initial_step(
-    stepper: Stepper, f: Field, t0: float, y0: Array, f0: Array, end: float, norm: Callable[[Array, Array, Array], float]
+    stepper: Stepper,
+    f: Field,
+    t0: float,
+    y0: Array,
+    f0: Array,
+    end: float,
+    norm: Callable[[Array, Array, Array], float],
 ) -> float:
     """First step of an adaptive method (Hairer, Norsett, Wanner, "Solving ODEs I", II.4), one evaluation of f.
 
-    Returns a positive length, or NaN if the field is not finite at the start.
+    Returns a positive length, for an f0 that is finite.
     """
     span = abs(end - t0)
     size, slope = norm(y0, y0, y0), norm(f0, y0, y0)
     if not math.isfinite(slope):
-        return math.nan
+        return span * EPSILON
     h0 = 1e-6 if size < 1e-5 or slope < 1e-5 else 0.01 * size / slope
     h0 = min(h0, span)
     h = h0 if end >= t0 else -h0

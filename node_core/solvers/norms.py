@@ -32,6 +32,15 @@ class NumpyNorm:
         """Whether every entry of y is finite."""
         return math.isfinite(float(y.sum()))
 
+    def is_unreachable(self, y: Array) -> bool:
+        """Whether the rounding of y alone is larger than the tolerance."""
+        unit = self._precision(y) / 2
+        return self.rtol < unit and self(y * unit, y, y) > 1.0
+
+    @staticmethod
+    def _precision(y: Array) -> float:
+        return float(np.finfo(y.dtype).eps)
+
 
 class TorchNorm(NumpyNorm):
     """The same for tensors.
@@ -52,4 +61,11 @@ class TorchNorm(NumpyNorm):
     @staticmethod
     def is_finite(y: Array) -> bool:
         """Whether every entry of y is finite."""
-        return math.isfinite(float(y.detach().sum()))
+        y = y.detach()
+        if y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64):
+            return math.isfinite(float(y.numpy().sum()))
+        return math.isfinite(float(y.sum()))
+
+    @staticmethod
+    def _precision(y: Array) -> float:
+        return torch.finfo(y.dtype).eps
