@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -83,7 +84,9 @@ def test_the_server_collects_garbage_on_a_timer_and_ends_its_workers(monkeypatch
     monkeypatch.setattr(entry, "COLLECT_EVERY", 0.0)
     monkeypatch.setattr("gc.collect", collect)
     try:
-        asyncio.run(asyncio.wait_for(live_for_a_while(), timeout=LIMIT))
+        # In a thread of its own: in the main one Playwright's event loop may be running.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(asyncio.wait_for(live_for_a_while(), LIMIT))).result()
     finally:
         gc.unfreeze()
     workers.close.assert_called_once_with()
