@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,11 +19,15 @@ CONTINUOUS = ("adjoint", "interpolated")
 def check_state(y0: Any) -> Tensor:
     """Return y0, a finite floating-point tensor with at least one entry."""
     if not isinstance(y0, Tensor):
-        raise ValueError(f"y0 is {type(y0).__name__}, not a tensor: pass torch.tensor(y0, dtype=torch.float64)")
+        raise ValueError(
+            f"y0 is {type(y0).__name__}, not a tensor: pass torch.tensor(y0, dtype=torch.float64)"
+        )
     if not y0.is_floating_point():
         raise ValueError(f"y0 has type {y0.dtype}: an ODE needs real numbers, pass y0.float() or y0.double()")
     if y0.ndim == 0 or y0.numel() == 0:
-        raise ValueError(f"y0 has shape {tuple(y0.shape)}: it needs at least one entry and a last dimension, (..., dim)")
+        raise ValueError(
+            f"y0 has shape {tuple(y0.shape)}: it needs at least one entry and a last dimension, (..., dim)"
+        )
     if not bool(torch.isfinite(y0.detach()).all()):
         raise ValueError("y0 contains NaN or infinity: start from finite numbers")
     return y0
@@ -30,7 +35,12 @@ def check_state(y0: Any) -> Tensor:
 
 def check_times(ts: Any, y0: Tensor) -> tuple[Tensor, tuple[float, ...]]:
     """Return ts as a tensor on y0's device and as floats; float64 unless given as a tensor."""
-    tensor = ts if isinstance(ts, Tensor) else torch.as_tensor(ts, dtype=torch.float64)
+    try:
+        tensor = ts if isinstance(ts, Tensor) else torch.as_tensor(ts, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"ts={ts!r} is no sequence of times: give at least two, such as [0.0, 1.0]"
+        ) from error
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.float64)
     tensor = tensor.to(y0.device)
@@ -40,12 +50,18 @@ def check_times(ts: Any, y0: Tensor) -> tuple[Tensor, tuple[float, ...]]:
     if not all(map(math.isfinite, times)):
         raise ValueError("ts contains NaN or infinity: give finite times")
     forward = times[-1] > times[0]
-    for before, after in zip(times[:-1], times[1:], strict=True):
+    for before, after in pairwise(times):
         if not (after > before if forward else after < before):
             raise ValueError(
                 f"ts goes from {before:g} to {after:g}: times must be strictly increasing, or strictly decreasing"
             )
     return tensor, times
+
+
+def check_callable(name: str, value: object, form: str) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise ValueError(f"{name} is {type(value).__name__}, not a function: pass {form}")
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -67,14 +83,22 @@ def _check_positive(name: str, value: float, why: str) -> None:
 
 
 def check_steps(
-    method: Method, dt: float | None, dt0: float | None, rtol: float, atol: float, ts: tuple[float, ...], limits: Limits
+    method: Method,
+    dt: float | None,
+    dt0: float | None,
+    rtol: float,
+    atol: float,
+    ts: tuple[float, ...],
+    limits: Limits,
 ) -> None:
     """Check tolerances and step sizes, and that a fixed step does not ask for more steps than allowed."""
     if limits.time_limit is not None:
         _check_positive("time_limit", limits.time_limit, "it is in seconds; None means no limit")
     if method.adaptive:
         if dt is not None:
-            raise ValueError(f"method={method.name!r} chooses its own steps: pass rtol and atol, or dt0, instead of dt")
+            raise ValueError(
+                f"method={method.name!r} chooses its own steps: pass rtol and atol, or dt0, instead of dt"
+            )
         _check_positive("rtol", rtol, "an error of zero cannot be had; 1e-6 is a good start")
         _check_positive("atol", atol, "an error of zero cannot be had; 1e-6 is a good start")
         if dt0 is not None:
@@ -83,7 +107,9 @@ def check_steps(
     if dt0 is not None:
         raise ValueError(f"method={method.name!r} takes equal steps: pass dt instead of dt0")
     if dt is None:
-        raise ValueError(f"method={method.name!r} needs a step size: pass dt, for example dt={_nice_step(ts):g}")
+        raise ValueError(
+            f"method={method.name!r} needs a step size: pass dt, for example dt={_nice_step(ts):g}"
+        )
     _check_positive("dt", dt, "the sign follows from ts")
     count = abs(ts[-1] - ts[0]) / dt
     if count > limits.max_steps * (1 + 1e-9):
@@ -98,7 +124,9 @@ def _nice_step(ts: tuple[float, ...]) -> float:
     return float(f"{abs(ts[-1] - ts[0]) / 100:.1g}")
 
 
-def check_combination(method: Method, gradient: str, batch: str, event: object, y0: Tensor, tracking: bool) -> None:
+def check_combination(
+    method: Method, gradient: str, batch: str, event: object, y0: Tensor, tracking: bool
+) -> None:
     """Refuse what does not go together."""
     if batch == "per_sample":
         if method.family != "explicit" or not method.adaptive:
@@ -122,10 +150,12 @@ def check_combination(method: Method, gradient: str, batch: str, event: object, 
 def find_parameters(f: object, params: Any) -> tuple[Tensor, ...]:
     """The tensors to differentiate by: those given, else an nn.Module's own; only those that require gradients."""
     if params is None:
-        found = tuple(f.parameters()) if isinstance(f, nn.Module) else ()
+        found: tuple[Tensor, ...] = tuple(f.parameters()) if isinstance(f, nn.Module) else ()
     else:
         found = (params,) if isinstance(params, Tensor) else tuple(params)
     for p in found:
         if not isinstance(p, Tensor):
-            raise ValueError(f"params holds {type(p).__name__}: pass tensors, for example params=net.parameters()")
+            raise ValueError(
+                f"params holds {type(p).__name__}: pass tensors, for example params=net.parameters()"
+            )
     return tuple(p for p in found if p.requires_grad)

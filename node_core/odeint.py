@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +87,9 @@ def odeint(
         ValueError: an argument that makes no sense, with what to do instead.
         SolveError: the solve could not go on (unless on_error="return"); it holds the partial solution.
     """
+    arguments.check_callable("f", f, "the field as f(t, y), which returns dy/dt")
+    if event is not None:
+        arguments.check_callable("event", event, "a function of (t, y) that crosses zero where to stop")
     y0 = arguments.check_state(y0)
     ts_tensor, times = arguments.check_times(ts, y0)
     chosen = method_named(method)
@@ -95,11 +98,12 @@ def odeint(
     arguments.check_choice("on_error", on_error, ("raise", "return"))
     limits = Limits(arguments.check_positive_int("max_steps", max_steps), time_limit)
     arguments.check_steps(chosen, dt, dt0, rtol, atol, times, limits)
+    judge = controller_named(controller)
     settings = Settings(
         method=chosen,
         rtol=rtol,
         atol=atol,
-        controller=controller_named(controller) if chosen.adaptive else None,
+        controller=judge if chosen.adaptive else None,
         dt=dt,
         dt0=dt0,
         limits=limits,
@@ -108,13 +112,14 @@ def odeint(
     started = time.perf_counter()
     taken = f if getattr(f, "accepts_float_time", False) else TensorTime(f, y0)
     moving = torch.is_grad_enabled() and ts_tensor.requires_grad
-    start = _moved_start(taken, y0, ts_tensor) if moving else y0
+    around = CountedField(taken, y0)  # the calls outside of the solver
+    start = _moved_start(around, y0, ts_tensor) if moving else y0
     found = arguments.find_parameters(f, params) if torch.is_grad_enabled() else ()
     tracking = torch.is_grad_enabled() and (start.requires_grad or bool(found))
     problem = Problem(taken, start, times, found, settings)
     f0: Tensor | None = None
     if torch.is_grad_enabled() and not tracking and not isinstance(f, nn.Module):
-        f0 = CountedField(taken, start)(times[0], start)
+        f0 = around(times[0], start)
         tracking = f0.requires_grad
         if tracking and gradient != "backprop":
             raise ValueError(
@@ -131,11 +136,10 @@ def odeint(
     )
     with torch.set_grad_enabled(tracking):
         solved, layout = _solve(problem, request, GRADIENTS[gradient] if tracking else None, batch, f)
-    if f0 is not None:
-        solved.nfe += 1
     ys = layout.restore(solved.ys)
     if moving:
-        ys = _moved_outputs(taken, ys, ts_tensor)
+        ys = _moved_outputs(around, ys, ts_tensor)
+    solved.nfe += around.nfe
     solution = _solution(solved, layout, request, ys, ts_tensor, method, time.perf_counter() - started)
     if not solution.status.ok and on_error == "raise":
         raise SolveError(f"{solution.message} (method={method!r})", solution)
@@ -144,7 +148,7 @@ def odeint(
 
 @dataclass(frozen=True)
 class Layout:
-    """How the solver's states (\\*state shape) become the user's (\\*y0.shape): the identity, or columns turned over."""
+    """How the solver's states become the user's (\\*y0.shape): the identity, or columns turned over."""
 
     shape: torch.Size | None = None
 
@@ -175,7 +179,7 @@ def _solve(
     if mode is not None:
         return mode(problem, request), layout
     keep = request.keep_dense
-    return solve(problem, keep_steps=keep, event=request.event, f0=request.f0, numpy=request.f0 is None), layout
+    return solve(problem, keep_steps=keep, event=request.event, f0=request.f0, numpy=True), layout
 
 
 def _has_closed_form(problem: Problem, f: object) -> bool:
@@ -199,11 +203,24 @@ def _float_event(event: Callable[[Any, Tensor], Any] | None, like: Tensor) -> Ev
             found = event(like.new_tensor(t), y)
         if isinstance(found, Tensor) and found.numel() != 1:
             raise ValueError(
-                f"event(t, y) returned shape {tuple(found.shape)}: return one number, the solve stops where it crosses zero"
+                f"event(t, y) returned shape {tuple(found.shape)}: return one number, the solve stops where it "
+                "crosses zero"
             )
         return float(found)
 
     return value
+
+
+def _dense_output(
+    inner: Callable[[Sequence[float]], Tensor], layout: Layout, tracking: bool
+) -> Callable[[Sequence[float]], Tensor]:
+    """y(t) in the user's layout; it may call f, and records no more of that than the solve itself did."""
+
+    def dense(times: Sequence[float]) -> Tensor:
+        with torch.set_grad_enabled(tracking and torch.is_grad_enabled()):
+            return layout.restore(inner(times))
+
+    return dense
 
 
 def _moved_start(f: Callable[[Any, Tensor], Tensor], y0: Tensor, ts: Tensor) -> Tensor:
@@ -230,7 +247,7 @@ def _solution(
     crossing, inner = solved.crossing, solved.dense
     dense = None
     if inner is not None and request.keep_dense:
-        dense = lambda times: layout.restore(inner(times))  # noqa: E731
+        dense = _dense_output(inner, layout, ys.requires_grad)
     return Solution(
         ts=ts[: len(ys)],
         ys=ys,

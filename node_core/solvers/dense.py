@@ -16,7 +16,13 @@ class DenseSolution:
     """
 
     def __init__(
-        self, stepper: Stepper, f: Field, steps: Sequence[Step], y0: Array, t_end: float, stack: Callable[[list[Array]], Array]
+        self,
+        stepper: Stepper,
+        f: Field,
+        steps: Sequence[Step],
+        y0: Array,
+        t_end: float,
+        stack: Callable[[list[Array]], Array],
     ) -> None:
         self._stepper, self._f, self._steps, self._y0, self._stack = stepper, f, list(steps), y0, stack
         self._ends = np.array([step.t + step.dt for step in steps[:-1]])
@@ -34,7 +40,9 @@ class DenseSolution:
         slack = 1e-12 * max(abs(low), abs(high), high - low)
         for t in times:
             if not low - slack <= t <= high + slack:
-                raise ValueError(f"t = {t:.6g} lies outside of the solved span [{low:.6g}, {high:.6g}]: ask within it")
+                raise ValueError(
+                    f"t = {t:.6g} lies outside of the solved span [{low:.6g}, {high:.6g}]: ask within it"
+                )
         if not self._steps:
             return self._stack([self._y0 for _ in times])
         return self._stack(self._values(times))
@@ -45,7 +53,7 @@ class DenseSolution:
         for index in np.unique(where):
             step = self.completed(int(index))
             rows = np.flatnonzero(where == index)
-            thetas = [(times[row] - step.t) / step.dt for row in rows]
+            thetas = [(times[int(row)] - step.t) / step.dt for row in rows]
             for row, value in zip(rows, self._stepper.interpolate(self._f, step, thetas), strict=True):
                 values[row] = value
         return values

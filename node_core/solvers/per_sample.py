@@ -16,7 +16,7 @@ from torch import Tensor
 from node_core.solution import Status
 from node_core.solvers.controllers import ControllerState
 from node_core.solvers.explicit import combine
-from node_core.solvers.loop import EPSILON
+from node_core.solvers.loop import smallest_step
 from node_core.solvers.problem import CountedField, Problem
 from node_core.solvers.solve import Solved
 from node_core.solvers.tableau import ButcherTableau
@@ -27,8 +27,8 @@ SampleRow = tuple[float, float, float, bool, int]
 def solve_per_sample(problem: Problem) -> Solved:
     """Solve each row y0[i] with steps of its own, by an adaptive explicit method; differentiable by backpropagation.
 
-    f gets t of shape (rows, 1, ..., 1) and y of shape (rows, \\*y0.shape[1:]), where rows are the samples still under way:
-    it must treat the rows of a batch independently.
+    f gets t of shape (rows, 1, ..., 1) and y of shape (rows, \\*y0.shape[1:]), where rows are the samples still under
+    way: it must treat the rows of a batch independently.
     """
     return _Batch(problem).run()
 
@@ -51,11 +51,19 @@ class _Batch:
         self._attempts = [0] * rows
         self._state = [ControllerState()] * rows
         self._f0 = self._call(list(range(rows)), 0.0, [0.0] * rows, self._y)
+        self._span = abs(self._ts[-1] - self._ts[0])
         self._dt = self._first_steps()
         self._log: list[SampleRow] = []
         self._ys = torch.zeros((len(self._ts), *problem.y0.shape), dtype=self._y.dtype, device=self._y.device)
         self._ys = self._ys.index_put((torch.tensor(0),), self._y)
         self._status, self._message = Status.SUCCESS, "every sample reached the end of the time span"
+        finite = self._finite_rows(self._f0)
+        if not all(finite):
+            self._stop(
+                Status.NON_FINITE,
+                f"f(t, y) is not finite at t = {self._ts[0]:.6g} for sample {finite.index(False)}: check the field and "
+                "y0 there",
+            )
 
     def run(self) -> Solved:
         """Step the rows under way until all have arrived or one cannot go on."""
@@ -64,7 +72,9 @@ class _Batch:
         active = list(range(len(self._y)))
         while active and self._status is Status.SUCCESS:
             if time.perf_counter() > deadline:
-                self._stop(Status.TIME_LIMIT, f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance")
+                self._stop(
+                    Status.TIME_LIMIT, f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
+                )
                 break
             self._attempt(active)
             active = [i for i in active if self._t[i] != self._ts[-1]]
@@ -95,13 +105,13 @@ class _Batch:
     def _first_steps(self) -> list[float]:
         """Hairer's first step of each row, without its second evaluation: a fraction of |y| / |f|."""
         settings = self._problem.settings
-        span = abs(self._ts[-1] - self._ts[0])
+        span, smallest = self._span, 2 * smallest_step(self._ts[0], self._span)
         if settings.dt0 is not None:
             return [min(settings.dt0, span)] * len(self._y)
         with torch.no_grad():
             size, slope = self._norms(self._y, self._y, self._y), self._norms(self._f0, self._y, self._y)
         return [
-            min(span, 1e-6 if not (d0 > 1e-5 and d1 > 1e-5) else 0.01 * d0 / d1)
+            min(span, max(smallest, 1e-6 if not (d0 > 1e-5 and d1 > 1e-5) else 0.01 * d0 / d1))
             for d0, d1 in zip(size, slope, strict=True)
         ]
 
@@ -110,6 +120,10 @@ class _Batch:
         settings = self._problem.settings
         scale = torch.maximum(a.abs(), b.abs()) * settings.rtol + settings.atol
         return (x / scale).flatten(1).square().mean(1).sqrt().tolist()
+
+    @staticmethod
+    def _finite_rows(y: Tensor) -> list[bool]:
+        return torch.isfinite(y.detach()).flatten(1).all(1).tolist()
 
     def _attempt(self, active: list[int]) -> None:
         """One attempted step of every active row."""
@@ -126,7 +140,11 @@ class _Batch:
         assert tableau.b_error is not None
         with torch.no_grad():
             error = combine_rows(torch.zeros_like(y), dt, tableau.b_error, k)
-            ratios = self._norms(error, y, y1)
+            # A state that overflowed would make its own tolerance infinite, and be accepted.
+            finite = self._finite_rows(y1)
+            ratios = [
+                ratio if ok else math.inf for ratio, ok in zip(self._norms(error, y, y1), finite, strict=True)
+            ]
         accepted = self._judge(active, h, ratios)
         if accepted:
             self._move(active, accepted, h, y, y1, k)
@@ -144,20 +162,23 @@ class _Batch:
         good = []
         limit = self._problem.settings.limits.max_steps
         for position, (i, step, ratio) in enumerate(zip(active, h, ratios, strict=True)):
-            ok, factor, self._state[i] = self._controller.apply(self._state[i], ratio, self._tableau.error_order)
+            ok, factor, self._state[i] = self._controller.apply(
+                self._state[i], ratio, self._tableau.error_order
+            )
             self._log.append((self._t[i], step, ratio, ok, i))
             self._dt[i] = abs(step) * factor
             self._attempts[i] += 1
             if ok:
                 good.append(position)
-            elif self._dt[i] < 16 * EPSILON * max(abs(self._t[i]), abs(self._ts[-1])):
+            elif self._dt[i] < smallest_step(self._t[i], self._span):
                 status = Status.STEP_UNDERFLOW if math.isfinite(ratio) else Status.NON_FINITE
                 self._stop(
                     status,
                     f"sample {i} cannot move on at t = {self._t[i]:.6g}: its solution blows up there, or it is too "
                     "stiff for an explicit method",
                 )
-            if self._attempts[i] >= limit and self._t[i] + step != self._ts[-1]:
+            arrived = ok and self._ts[-1] - self._t[i] == step
+            if self._attempts[i] >= limit and not arrived:
                 self._stop(
                     Status.MAX_STEPS,
                     f"sample {i} took max_steps = {limit} steps and reached only t = {self._t[i]:.6g}: raise "
@@ -174,7 +195,10 @@ class _Batch:
         steps = [h[p] for p in accepted]
         y, y1, k = y[where], y1[where], [stage[where] for stage in k]
         starts = [self._t[i] for i in rows]
-        ends = [self._ts[-1] if self._ts[-1] - t == step else t + step for t, step in zip(starts, steps, strict=True)]
+        ends = [
+            self._ts[-1] if self._ts[-1] - t == step else t + step
+            for t, step in zip(starts, steps, strict=True)
+        ]
         f1 = k[-1] if self._tableau.fsal else self._call(rows, 1.0, steps, y1)
         self._hand_out(rows, starts, ends, steps, y, y1, k, f1)
         index = torch.tensor(rows, device=y.device)

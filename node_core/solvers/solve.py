@@ -89,11 +89,15 @@ def solve(
     if settings.method.family == "scipy":
         return _solve_by_scipy(problem, event, observe)
     if numpy and _runs_in_numpy(problem, observe):
-        return _solve_in_numpy(problem, keep_steps, event)
+        return _solve_in_numpy(problem, keep_steps, event, f0)
     y0 = problem.y0
     f = CountedField(problem.f, y0)
     stepper, jacobian = make_stepper(settings, problem.f, y0)
-    norm = LeadingNorm(settings.rtol, settings.atol, measured) if measured else TorchNorm(settings.rtol, settings.atol)
+    norm = (
+        LeadingNorm(settings.rtol, settings.atol, measured)
+        if measured
+        else TorchNorm(settings.rtol, settings.atol)
+    )
     result = _run(stepper, f, y0, problem, norm, keep_steps, event, observe, f0)
     dense = DenseSolution(stepper, problem.f, result.steps, y0, result.t, torch.stack) if keep_steps else None
     return _solved(result, torch.cat(result.ys), f.nfe, stepper, jacobian, dense)
@@ -175,7 +179,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     )
 
 
-def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None) -> Solved:
+def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0: Tensor | None) -> Solved:
     bare = numpy_field(problem.f)
     y0 = problem.y0.detach().numpy()
     calls = 0
@@ -183,6 +187,9 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None) -> 
     def f(t: float, y: Array) -> Array:
         nonlocal calls
         calls += 1
+        if calls == 1 and bare is not problem.f:
+            with torch.no_grad():  # the first result of a torch field is checked, as everywhere
+                return CountedField(problem.f, problem.y0)(t, torch.from_numpy(y)).numpy()
         return bare(t, y)
 
     stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
@@ -190,7 +197,8 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None) -> 
     numpy_event: Event | None = None
     if event is not None:
         numpy_event = lambda t, y: event(t, torch.from_numpy(y))  # noqa: E731
-    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_event)
+    start = None if f0 is None else f0.detach().numpy()
+    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_event, f0=start)
     dense = None
     if keep_steps:
         inner = DenseSolution(stepper, bare, result.steps, y0, result.t, np.stack)
@@ -206,7 +214,7 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None) -> 
 def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | None) -> Solved:
     """One of SciPy's solvers, on float64 arrays: no gradients, and tensors come back in the state's own type."""
     settings, y0 = problem.settings, problem.y0.detach()
-    bare = numpy_field(problem.f)
+    bare, checked = numpy_field(problem.f), CountedField(problem.f, y0)
     jacobian = settings.jacobian
     if jacobian is None and bare is problem.f:
         jacobian = getattr(bare, "jacobian", None)
@@ -218,7 +226,7 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
         if bare is problem.f:
             return np.asarray(bare(t, y))
         with torch.no_grad():
-            return np.asarray(problem.f(t, to_tensor(y)).cpu().numpy(), dtype=np.float64)
+            return np.asarray(checked(t, to_tensor(y)).cpu().numpy(), dtype=np.float64)
 
     result = scipy_solve(
         settings.method.name,
