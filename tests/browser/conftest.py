@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,16 +77,18 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) ->
     raise RuntimeError(f"the app did not start at {url}; its log says:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start the app on a free port, as `make run` does; yield its address; kill its whole process group."""
+@contextmanager
+def _serve(script: str, log: Path) -> Iterator[str]:
+    """Serve a script on a free port, as `make run` does; yield its address; kill its whole process group."""
     url = f"http://127.0.0.1:{(port := _free_port())}"
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT)
+    }  # a script below the root imports from the root as well
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
         try:
             _wait_until_healthy(url, server, log)
@@ -100,7 +103,23 @@ def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
+def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app's address."""
+    with _serve("app.py", tmp_path_factory.mktemp("server") / "log.txt") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def live_demo(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a small app with one live run."""
+    with _serve("tests/ui/live_demo_app.py", tmp_path_factory.mktemp("demo") / "log.txt") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def browser(chromium_path: str) -> Iterator[Browser]:
+    # Not of the session: while Playwright is open its event loop runs in the main thread,
+    # where a later test may want one of its own.
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_ARGS)
         yield chromium
