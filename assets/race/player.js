@@ -1,0 +1,265 @@
+// The race, replayed on the client: no server round trip a frame. The page sends curves, steps and rejections once.
+const SECONDS = 9;
+const SIZE = 16;
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const root = parentElement.querySelector(".race");
+  let player = root.player;
+  if (!player) player = root.player = createPlayer(root);
+  player.pick = (x, y) => setTriggerValue("picked", { x, y });
+  player.load(data);
+  return () => { if (!root.isConnected) player.stop(); };
+}
+
+function createPlayer(root) {
+  const canvas = root.querySelector("canvas"), g = canvas.getContext("2d");
+  const play = root.querySelector(".play"), clock = root.querySelector(".clock");
+  const range = root.querySelector("input"), now = root.querySelector(".now"), board = root.querySelector(".board");
+  let d = null, fraction = 1, playing = false, last = 0, byWork = false, frame = 0, box = null, seen = "", hover = null;
+  const player = { load, stop, pick: null };
+
+  function load(data) {
+    d = data;
+    root.classList.toggle("pick", !!d.pick);
+    // a replay that is running goes on with the new solution; a finished one shows all of the new one
+    board.replaceChildren(...d.lanes.map((lane) => {
+      const chip = document.createElement("div");
+      chip.className = "chip";
+      chip.style.borderColor = lane.colour;
+      const name = document.createElement("b"), boom = document.createElement("span"), small = document.createElement("small");
+      name.textContent = lane.label;
+      boom.className = "boom";
+      chip.append(name, boom, small);
+      return chip;
+    }));
+    draw();
+  }
+  function stop() { playing = false; cancelAnimationFrame(frame); sizes.disconnect(); clearInterval(watch); }
+
+  // --- time: `fraction` runs from 0 to 1 over the time span, or over the work of the dearest method
+  const work = () => Math.max(...d.lanes.map((lane) => lane.sn[lane.sn.length - 1] || 1));
+  function timeOf(lane) {
+    if (!byWork) return d.log ? d.t0 * Math.pow(d.t1 / d.t0, fraction) : d.t0 + fraction * (d.t1 - d.t0);
+    return interpolate(lane.sn, lane.st, fraction * work());
+  }
+  function tick(stamp) {
+    if (!playing || !root.isConnected) return;
+    fraction = Math.min(1, fraction + Math.min(0.1, (stamp - last) / 1000) / SECONDS);
+    last = stamp;
+    if (fraction >= 1) setPlaying(false);
+    draw();
+    if (playing) frame = requestAnimationFrame(tick);
+  }
+  function setPlaying(value) {
+    playing = value;
+    play.textContent = playing ? "❚❚ Pause" : "▶ Play";
+    root.dataset.playing = playing;
+    if (playing) { last = performance.now(); frame = requestAnimationFrame(tick); }
+  }
+  play.onclick = () => { if (!playing && fraction >= 1) fraction = 0; setPlaying(!playing); };
+  clock.onclick = () => {
+    byWork = !byWork;
+    clock.textContent = byWork ? "clock: work" : "clock: time";
+    draw();
+  };
+  range.oninput = () => { setPlaying(false); fraction = range.value / 1000; draw(); };
+  setPlaying(false);
+
+  // --- picking an initial state
+  function place(event) {
+    const rect = canvas.getBoundingClientRect(), px = event.clientX - rect.left, py = event.clientY - rect.top;
+    if (!box || px < box.left || px > box.right || py < box.top || py > box.bottom) return null;
+    return {
+      px, py,
+      x: d.x[0] + (px - box.left) / (box.right - box.left) * (d.x[1] - d.x[0]),
+      y: d.y[1] - (py - box.top) / (box.bottom - box.top) * (d.y[1] - d.y[0]),
+    };
+  }
+  canvas.onclick = (event) => { const at = place(event); if (at && d.pick && player.pick) player.pick(at.x, at.y); };
+  canvas.onpointermove = (event) => { hover = event.pointerType === "mouse" ? place(event) : null; draw(); };
+  canvas.onpointerleave = () => { hover = null; draw(); };
+
+  // --- drawing
+  const X = (x) => box.left + (x - d.x[0]) / (d.x[1] - d.x[0]) * (box.right - box.left);
+  const Y = (y) => box.bottom - (y - d.y[0]) / (d.y[1] - d.y[0]) * (box.bottom - box.top);
+  function colour(name, fallback) { return getComputedStyle(root).getPropertyValue(name).trim() || fallback; }
+
+  function draw() {
+    if (!d || !root.isConnected) return;
+    const width = root.clientWidth, height = Math.round(Math.max(290, Math.min(560, width * 0.72)));
+    if (width < 10) return;
+    const ratio = window.devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      canvas.style.height = height + "px";
+    }
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.clearRect(0, 0, width, height);
+    const text = colour("--st-text-color", "#222");
+    g.font = `${SIZE}px ${colour("--st-font", "sans-serif")}`;
+    axes(width, height, text);
+    g.save();
+    g.beginPath();
+    g.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+    g.clip();
+    arrows(text);
+    line(d.rx, d.ry, text, 6, 0.28);
+    d.lanes.forEach(lane);
+    start(text);
+    g.restore();
+    label(text, height);
+    score();
+    range.value = Math.round(fraction * 1000);
+    now.textContent = byWork ? `${Math.round(fraction * work())} NFE` : `t = ${short(timeOf(d.lanes[0]))}`;
+    root.dataset.fraction = fraction.toFixed(3);
+    seen = text;
+  }
+  function axes(width, height, text) {
+    const ys = ticks(d.y[0], d.y[1], height < 350 ? 4 : 6);
+    const wide = Math.max(...ys.map((v) => g.measureText(short(v)).width), 10);
+    box = { left: wide + 14, right: width - 10, top: 26, bottom: height - 48 };
+    const xs = ticks(d.x[0], d.x[1], width < 500 ? 4 : 7);
+    g.strokeStyle = text;
+    g.fillStyle = text;
+    g.lineWidth = 1;
+    for (const v of xs) {
+      g.globalAlpha = 0.14;
+      g.beginPath(); g.moveTo(X(v), box.top); g.lineTo(X(v), box.bottom); g.stroke();
+      g.globalAlpha = 0.9;
+      g.textAlign = "center"; g.textBaseline = "top";
+      g.fillText(short(v), X(v), box.bottom + 6);
+    }
+    for (const v of ys) {
+      g.globalAlpha = 0.14;
+      g.beginPath(); g.moveTo(box.left, Y(v)); g.lineTo(box.right, Y(v)); g.stroke();
+      g.globalAlpha = 0.9;
+      g.textAlign = "right"; g.textBaseline = "middle";
+      g.fillText(short(v), box.left - 7, Y(v));
+    }
+    g.globalAlpha = 1;
+    g.font = `600 ${g.font}`;
+    g.textAlign = "center"; g.textBaseline = "bottom";
+    g.fillText(d.xTitle, (box.left + box.right) / 2, height);
+    g.textAlign = "left"; g.textBaseline = "top";
+    g.fillText(d.yTitle, 4, 2);
+    g.font = g.font.replace("600 ", "");
+  }
+  function arrows(text) {
+    const n = d.field.x.length;
+    if (!n) return;
+    g.strokeStyle = text;
+    g.globalAlpha = 0.3;
+    g.lineWidth = 1.4;
+    const size = 0.4 * Math.min((box.right - box.left) / d.field.nx, (box.bottom - box.top) / d.field.ny);
+    g.beginPath();
+    for (let i = 0; i < n; i++) {
+      const u = d.field.u[i] * (box.right - box.left) / (d.x[1] - d.x[0]);
+      const v = -d.field.v[i] * (box.bottom - box.top) / (d.y[1] - d.y[0]);
+      const length = Math.hypot(u, v);
+      if (!(length > 0) || !isFinite(length)) continue;
+      const a = u / length * size, b = v / length * size, x = X(d.field.x[i]), y = Y(d.field.y[i]);
+      g.moveTo(x - a, y - b); g.lineTo(x + a, y + b);
+      g.moveTo(x + a - 0.7 * a - 0.4 * b, y + b - 0.7 * b + 0.4 * a); g.lineTo(x + a, y + b);
+      g.lineTo(x + a - 0.7 * a + 0.4 * b, y + b - 0.7 * b - 0.4 * a);
+    }
+    g.stroke();
+    g.globalAlpha = 1;
+  }
+  function line(xs, ys, style, width, alpha, count = xs.length) {
+    g.strokeStyle = style; g.lineWidth = width; g.globalAlpha = alpha; g.lineJoin = "round";
+    g.beginPath();
+    let up = true;
+    for (let i = 0; i < count; i++) {
+      if (xs[i] === null || ys[i] === null) { up = true; continue; }
+      if (up) g.moveTo(X(xs[i]), Y(ys[i])); else g.lineTo(X(xs[i]), Y(ys[i]));
+      up = false;
+    }
+    g.stroke();
+    g.globalAlpha = 1;
+  }
+  function lane(item) {
+    const t = timeOf(item), count = upTo(item.t, t), dots = upTo(item.st, t), tries = upTo(item.jt, t);
+    const hx = interpolate(item.t, item.x, t), hy = interpolate(item.t, item.y, t);
+    line(item.x.slice(0, count).concat(hx), item.y.slice(0, count).concat(hy), item.colour, 2.6, 0.95);
+    g.fillStyle = item.colour;
+    const crowded = item.st.length > 600 ? 2.2 : item.st.length > 200 ? 3.2 : 4.4;
+    for (let i = 0; i < dots; i++) {
+      if (item.sx[i] === null || item.sy[i] === null) continue;
+      g.beginPath(); g.arc(X(item.sx[i]), Y(item.sy[i]), crowded, 0, 7); g.fill();
+    }
+    g.strokeStyle = item.colour;
+    g.lineWidth = 2.5;
+    g.beginPath();
+    for (let i = 0; i < tries; i++) {
+      const x = X(item.jx[i]), y = Y(item.jy[i]);
+      g.moveTo(x - 6, y - 6); g.lineTo(x + 6, y + 6); g.moveTo(x - 6, y + 6); g.lineTo(x + 6, y - 6);
+    }
+    g.stroke();
+    if (hx !== null && hy !== null) {
+      g.lineWidth = 3;
+      g.strokeStyle = colour("--st-background-color", "#fff");
+      g.beginPath(); g.arc(X(hx), Y(hy), 9, 0, 7); g.fill(); g.stroke();
+    }
+  }
+  function start(text) {
+    if (!d.start) return;
+    g.strokeStyle = text; g.lineWidth = 2.5;
+    g.beginPath(); g.arc(X(d.start[0]), Y(d.start[1]), 8, 0, 7); g.stroke();
+  }
+  function label(text, height) {
+    if (!hover) return;
+    g.fillStyle = text; g.textAlign = "right"; g.textBaseline = "top";
+    g.fillText(`(${short(hover.x)}, ${short(hover.y)})${d.pick ? "  click: start here" : ""}`, box.right, 3);
+  }
+  function score() {
+    d.lanes.forEach((item, i) => {
+      const [, boom, small] = board.children[i].children, t = timeOf(item);
+      const steps = Math.max(0, upTo(item.st, t) - 1), tried = upTo(item.jt, t);
+      const nfe = Math.round(interpolate(item.st, item.sn, t) ?? 0);
+      const end = fraction >= 1;
+      boom.textContent = item.end && (end || t >= item.endT) ? " " + item.end : "";
+      small.textContent = `${end ? item.steps : item.thin ? "≈" + Math.round(item.steps * nfe / (item.nfe || 1)) : steps} steps, `
+        + `${end ? item.rejected : tried} rejected, ${end ? item.nfe : nfe} NFE`;
+    });
+  }
+  const sizes = new ResizeObserver(() => draw());
+  sizes.observe(root);
+  // the page's theme may change while nothing else does
+  const watch = setInterval(() => { if (d && colour("--st-text-color", "#222") !== seen) draw(); }, 700);
+  return player;
+}
+
+/** Number of sorted values that are <= t. */
+function upTo(values, t) {
+  let low = 0, high = values.length;
+  const limit = t + Math.abs(t) * 1e-12;
+  while (low < high) { const middle = (low + high) >> 1; if (values[middle] <= limit) low = middle + 1; else high = middle; }
+  return low;
+}
+
+/** ys at t, linear between the points of xs (sorted), held beyond its ends; null where a value is missing. */
+function interpolate(xs, ys, t) {
+  const i = upTo(xs, t);
+  if (i === 0) return ys.length ? ys[0] : null;
+  if (i >= xs.length) return ys[ys.length - 1];
+  const a = ys[i - 1], b = ys[i];
+  if (a === null || b === null) return null;
+  const width = xs[i] - xs[i - 1];
+  return width > 0 ? a + (b - a) * (t - xs[i - 1]) / width : b;
+}
+
+function ticks(low, high, most) {
+  const raw = (high - low) / most, power = Math.pow(10, Math.floor(Math.log10(raw)));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw);
+  const values = [];
+  for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) values.push(k * step);
+  return values;
+}
+
+function short(v) {
+  if (Math.abs(v) < 1e-300) return "0";
+  const text = Math.abs(v) >= 1e5 || Math.abs(v) < 1e-3 ? v.toExponential(1) : String(Number(v.toPrecision(3)));
+  return text.replace("-", "−").replace(".0e", "e");
+}

@@ -1,0 +1,298 @@
+"""The controls of the Solvers lesson: every value in the URL, and a sentence about what the URL held in vain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import streamlit as st
+
+from node_core.fields.formula import FormulaError, parse_field
+from node_core.fields.system import Parameter, System
+from node_core.fields.systems import SYSTEMS
+from node_core.solvers.methods import METHODS
+from node_core.studies.race_config import FORMULA, MAX_FIXED_STEPS, Problem, RaceConfig
+from pages.ui.layout import choose, log_grid
+
+DEFAULT_SYSTEM = "linear_spiral"
+DEFAULT_METHODS = ("euler", "rk4", "dopri5")
+DEFAULT_STIFF_METHODS = ("euler", "dopri5", "rodas5p")
+# steps at which the first look at a system already shows something; others start at about T / 200
+DEFAULT_DT = {
+    "linear_decay": 0.5,
+    "linear_spiral": 0.1,
+    "harmonic_oscillator": 0.15,
+    "pendulum": 0.1,
+    "lotka_volterra": 0.05,
+    "van_der_pol": 0.05,
+    "lorenz": 0.01,
+    "fitzhugh_nagumo": 0.5,
+    "robertson": 10.0,
+    "sudden_bend": 0.1,
+    FORMULA: 0.1,
+}
+# Robertson's y2 is some 1e-5: with atol = rtol nothing would hold it, and explicit methods blow up at once
+ATOL_RATIO = {"robertson": 1e-6}
+EXAMPLE = {"x": "y", "y": "mu*(1 - x^2)*y - x"}
+MANTISSAS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+FAR = 1e6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the controls say: the configuration, or None where a value can't be used (the sentence is on the page)."""
+
+    system: System
+    config: RaceConfig | None
+
+
+class _Url:
+    """Remembers what the address held before the controls took it, to say afterwards what could not be used."""
+
+    def __init__(self) -> None:
+        self.before = {key: st.query_params.get_all(key) for key in st.query_params}
+        self.used: dict[str, object] = {}
+
+    def note(self, key: str, value: object) -> None:
+        """Record the value that the control `key` ended up with."""
+        self.used[key] = value
+
+    def complaints(self) -> list[str]:
+        """One sentence for each value of the address that no control took."""
+        found = []
+        for key, texts in self.before.items():
+            if key not in self.used or _same(texts, self.used[key]):
+                continue
+            asked, used = _escaped(", ".join(text[:40] for text in texts)), _escaped(_shown(self.used[key]))
+            found.append(
+                f"The address asks for {_escaped(key)} = {asked or 'nothing'}, which can't be used here; "
+                f"it is {used} now."
+            )
+        return found
+
+
+def race_controls() -> Choice | None:
+    """Draw the controls; None where a typed formula can't be read (its error is shown beside it)."""
+    url = _Url()
+    keys = [*SYSTEMS, FORMULA]
+    names = {**{key: system.name for key, system in SYSTEMS.items()}, FORMULA: "Your own field"}
+    key = choose("System", keys, "system", DEFAULT_SYSTEM, format_func=lambda k: names[k])
+    url.note("system", names[key])
+    formulas: tuple[tuple[str, str], ...] = ()
+    if key == FORMULA:
+        typed = _typed_field()
+        if typed is None:
+            return None
+        system, formulas = typed
+    else:
+        system = SYSTEMS[key]
+    parameters = tuple((p.name, _parameter(key, p, url)) for p in system.parameters)
+    frame = system.frame(**dict(parameters))
+    methods = _methods(frame.stiff, url)
+    slot = st.container()
+    with st.expander("Initial state and time span", icon=":material/tune:"):
+        y0 = tuple(
+            _initial(key, name, value, url) for name, value in zip(system.state_names, system.y0, strict=True)
+        )
+        t_span = _time_span(key, frame.t_span, url)
+    with slot:
+        dt, rtol, controller = _steps(key, system, methods, t_span, url)
+    complaints = url.complaints()
+    if complaints:
+        st.warning("  \n".join(complaints), icon=":material/link_off:")
+    try:
+        problem = Problem(key, y0, t_span, parameters, formulas, ATOL_RATIO.get(key, 1.0))
+        config = RaceConfig(problem, methods, dt, rtol, controller)
+    except ValueError as error:
+        st.error(_sentence(error), icon=":material/error:")
+        return Choice(system, None)
+    if len(methods) < 2:
+        st.info("Choose at least two methods to let them race.", icon=":material/flag:")
+    return Choice(system, config)
+
+
+def set_initial_state(key: str, values: dict[str, float]) -> None:
+    """Put the clicked coordinates into the number inputs of the system `key` (in a callback, before the next run)."""
+    for name, value in values.items():
+        st.session_state[_initial_key(key, name)] = float(f"{value:.4g}")
+
+
+def _typed_field() -> tuple[System, tuple[tuple[str, str], ...]] | None:
+    texts = {}
+    for state, example in EXAMPLE.items():
+        texts[state] = st.text_input(
+            f"d{state}/dt =", example, key=f"formula_d{state}", max_chars=200, bind="query-params"
+        )
+    if not texts["y"].strip():
+        del texts["y"]  # one equation: a field on the line
+    for state, text in texts.items():
+        try:
+            parse_field({state: text})
+        except FormulaError as error:
+            _show_formula_error(state, error)
+            return None
+        except ValueError as error:
+            st.error(_sentence(error), icon=":material/error:")
+            return None
+    try:
+        return parse_field(texts), tuple(texts.items())
+    except ValueError as error:
+        st.error(_sentence(error), icon=":material/error:")
+        return None
+
+
+def _show_formula_error(state: str, error: FormulaError) -> None:
+    st.error(f"d{state}/dt: {error.sentence}", icon=":material/error:")
+    shown = "".join(c if c.isprintable() else " " for c in error.text)
+    st.code(f"{shown}\n{' ' * error.position}^", language=None)
+
+
+def _parameter(system: str, parameter: Parameter, url: _Url) -> float:
+    key = f"{system}_{parameter.name}"
+    label = f"${parameter.label}$"
+    if parameter.log:
+        value = st.select_slider(
+            label,
+            parameter.positions(),
+            value=parameter.default,
+            key=key,
+            format_func=lambda v: f"{v:g}",
+            bind="query-params",
+        )
+    else:
+        step = parameter.step or (parameter.maximum - parameter.minimum) / 100
+        value = st.slider(
+            label, parameter.minimum, parameter.maximum, parameter.default, step, key=key, bind="query-params"
+        )
+    url.note(key, value)
+    return float(value)
+
+
+def _methods(stiff: bool, url: _Url) -> tuple[str, ...]:
+    key = "stiff_methods" if stiff else "methods"
+    # in a narrow column the chips of four methods need more than one row
+    chosen = st.multiselect(
+        "Methods to compare (two to four)",
+        list(METHODS),
+        list(DEFAULT_STIFF_METHODS if stiff else DEFAULT_METHODS),
+        key=key,
+        format_func=lambda name: METHODS[name].label,
+        max_selections=4,
+        wrap=True,
+        bind="query-params",
+    )
+    url.note(key, [METHODS[name].label for name in chosen])
+    return tuple(chosen)
+
+
+def _steps(
+    key: str, system: System, methods: tuple[str, ...], t_span: tuple[float, float], url: _Url
+) -> tuple[float, float, str]:
+    """The step size and, for the adaptive methods, the tolerance and the controller; only what is of use is shown."""
+    dt, rtol, controller = DEFAULT_DT[key], 1e-4, "pi"
+    span = t_span[1] - t_span[0]
+    usable = math.isfinite(span) and span > 0
+    if usable and any(not METHODS[name].adaptive for name in methods):
+        options = log_grid(span / MAX_FIXED_STEPS, span / 2, MANTISSAS)
+        wanted = dt if options[0] <= dt <= options[-1] else span / 200
+        default = min(options, key=lambda v: abs(math.log(v / wanted)))
+        dt = float(
+            st.select_slider(
+                "Step size of the fixed-step methods",
+                options,
+                value=default,
+                key=f"{key}_dt",
+                format_func=lambda v: f"{v:g}",
+                bind="query-params",
+            )
+        )
+        url.note(f"{key}_dt", dt)
+    if any(METHODS[name].adaptive for name in methods):
+        rtol = float(
+            st.select_slider(
+                "Tolerance of the adaptive methods",
+                log_grid(1e-10, 1e-1, (1.0, 3.0)),
+                value=1e-4,
+                key="rtol",
+                format_func=lambda v: f"{v:g}",
+                bind="query-params",
+            )
+        )
+        url.note("rtol", rtol)
+        controller = choose(
+            "Step-size controller",
+            ["i", "pi", "pid"],
+            "controller",
+            "pi",
+            format_func=str.upper,
+            help="How the next step follows from the error of the last one (I), two (PI) or three (PID).",
+        )
+        url.note("controller", controller.upper())
+    return dt, rtol, controller
+
+
+def _initial_key(system: str, state: str) -> str:
+    return f"{system}_{state}0"
+
+
+def _initial(system: str, state: str, default: float, url: _Url) -> float:
+    key = _initial_key(system, state)
+    value = st.number_input(
+        f"{state}(t₀)", value=float(default), step=0.1, format="%g", key=key, bind="query-params"
+    )
+    url.note(key, value)
+    return float(value)
+
+
+def _time_span(system: str, default: tuple[float, float], url: _Url) -> tuple[float, float]:
+    start = st.number_input(
+        "Start t₀", value=float(default[0]), step=1.0, format="%g", key=f"{system}_from", bind="query-params"
+    )
+    end = st.number_input(
+        f"End t₁ (empty: {default[1]:g})",
+        value=None,
+        step=1.0,
+        format="%g",
+        key=f"{system}_to",
+        placeholder=f"{default[1]:g}",
+        bind="query-params",
+    )
+    url.note(f"{system}_from", start)
+    url.note(f"{system}_to", end)
+    return float(start), float(default[1]) if end is None else float(end)
+
+
+def _sentence(error: ValueError) -> str:
+    """The first line of an error, as a sentence, safe in Markdown."""
+    text = str(error).splitlines()[0]
+    text = _escaped(text[:1].upper() + text[1:])
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _escaped(text: str) -> str:
+    """Text from outside, so that Markdown shows it and nothing else: no link, no picture, no formula."""
+    for mark in "\\`*_$[]<>~:#|!":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _same(texts: list[str], value: object) -> bool:
+    """Whether the address's text says what the control holds."""
+    if isinstance(value, list):
+        return texts == [str(item) for item in value]
+    if value is None:
+        return texts in ([], [""])
+    if isinstance(value, float):
+        try:
+            return float(texts[-1]) == value
+        except ValueError:
+            return False
+    return texts[-1] == str(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "empty"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "automatic" if value is None else str(value)

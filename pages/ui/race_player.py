@@ -1,0 +1,120 @@
+"""The race on a canvas: replays it on the client (no server round trip a frame), and a click picks the initial state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from node_core.studies.race_config import Lane, RaceResult
+from node_core.visualization.phase_plane import PhaseInfo, PhaseLane, phase_info
+from node_core.visualization.style import Floats, thinned
+from pages.ui.layout import ASSETS
+
+MAX_CURVE = 900
+MAX_DOTS = 1200
+MAX_CROSSES = 300
+
+_FILES = ASSETS / "race"
+_player = st.components.v2.component(
+    "race_player",
+    html=(_FILES / "player.html").read_text(encoding="utf-8"),
+    css=(_FILES / "player.css").read_text(encoding="utf-8"),
+    js=(_FILES / "player.js").read_text(encoding="utf-8"),
+)
+
+
+def race_player(
+    result: RaceResult,
+    axes: tuple[int, int],
+    *,
+    key: str,
+    log_time: bool = False,
+    on_pick: Callable[[float, float], None] | None = None,
+) -> None:
+    """Mount the player. `on_pick(x, y)` is called, before the next run, with the clicked point of the plane."""
+
+    def picked() -> None:
+        point = (st.session_state.get(key) or {}).get("picked")
+        if on_pick is not None and point:
+            on_pick(float(point["x"]), float(point["y"]))
+
+    _player(
+        data=player_data(result, axes, log_time=log_time, pick=on_pick is not None),
+        key=key,
+        on_picked_change=picked,
+    )
+
+
+def player_data(result: RaceResult, axes: tuple[int, int], *, log_time: bool, pick: bool) -> dict[str, Any]:
+    """What the player draws, as JSON: short lists, rounded to what a screen can show."""
+    info = phase_info(result, axes)
+    start, end = result.config.problem.t_span
+    if log_time:
+        first = [
+            float(lane.step_t[1]) for lane in result.lanes if lane.step_t.size > 1 and lane.step_t[1] > 0
+        ]
+        start = max(min(first, default=end * 1e-6), end * 1e-9)
+    lanes = [_lane(lane, drawn, info) for lane, drawn in zip(result.lanes, info.lanes, strict=True)]
+    field = result.field if axes == (0, 1) or result.dim == 1 else None
+    shown = thinned(info.reference_x.size, MAX_CURVE)
+    y0 = result.config.problem.y0
+    return {
+        "t0": start,
+        "t1": end,
+        "log": log_time,
+        "pick": pick,
+        "x": list(info.x_range),
+        "y": list(info.y_range),
+        "xTitle": info.x_title,
+        "yTitle": info.y_title,
+        "start": [result.config.problem.t_span[0], y0[0]] if result.dim == 1 else [y0[axes[0]], y0[axes[1]]],
+        "rx": _rounded(info.reference_x[shown]),
+        "ry": _rounded(info.reference_y[shown]),
+        "field": {
+            "x": [] if field is None else _rounded(field.x),
+            "y": [] if field is None else _rounded(field.y),
+            "u": [] if field is None else _rounded(field.u, 3),
+            "v": [] if field is None else _rounded(field.v, 3),
+            "nx": 22,
+            "ny": 15,
+        },
+        "lanes": lanes,
+    }
+
+
+def _lane(lane: Lane, drawn: PhaseLane, info: PhaseInfo) -> dict[str, Any]:
+    curve = thinned(drawn.t.size, MAX_CURVE)
+    dots = thinned(drawn.dot_t.size, MAX_DOTS)
+    # the work done until each dot: attempts cost alike, so the attempt's place in the log is its share of the NFE
+    attempts = np.searchsorted(lane.attempt_t, drawn.dot_t[dots], side="left")
+    share = lane.nfe * attempts / max(lane.attempt_t.size, 1)
+    crosses = slice(0, MAX_CROSSES)
+    steps = lane.n_accepted
+    return {
+        "label": lane.label,
+        "colour": drawn.colour,
+        "t": _rounded(drawn.t[curve], 7),
+        "x": _rounded(drawn.x[curve]),
+        "y": _rounded(drawn.y[curve]),
+        "st": _rounded(drawn.dot_t[dots], 7),
+        "sx": _rounded(drawn.dot_x[dots]),
+        "sy": _rounded(drawn.dot_y[dots]),
+        "sn": _rounded(share, 7),
+        "thin": bool(drawn.dot_t.size < lane.step_t.size or dots.size < drawn.dot_t.size),
+        "jt": _rounded(drawn.rejected_t[crosses], 7),
+        "jx": _rounded(drawn.rejected_x[crosses]),
+        "jy": _rounded(drawn.rejected_y[crosses]),
+        "steps": steps,
+        "rejected": lane.n_rejected,
+        "nfe": lane.nfe,
+        "end": "" if lane.status == "done" else lane.status,
+        "endT": float(lane.step_t[-1]),
+    }
+
+
+def _rounded(values: Floats, digits: int = 5) -> list[float | None]:
+    """Values with `digits` significant digits; None (JSON's null) for what is not finite."""
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.tolist()]
