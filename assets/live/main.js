@@ -23,11 +23,13 @@ const STYLE = `
   button:focus-visible, input:focus-visible, canvas:focus-visible { outline: 2px solid var(--st-primary-color);
     outline-offset: 1px; }
   .bar .gap { flex: 1; }
-  .stage { position: relative; flex: 1; min-height: 0; }
+  .stage { position: relative; flex: 1; min-height: 0; container-type: size; }
   canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: crosshair; }
   .numbers, .note { position: absolute; pointer-events: none; padding: 3px 8px; border-radius: 8px;
     background: color-mix(in srgb, var(--st-background-color) 82%, transparent); }
   .numbers { top: 6px; right: 4px; text-align: right; font-variant-numeric: tabular-nums; }
+  @container (max-width: 640px) { .numbers { display: flex; gap: 8px; top: 0; padding: 0 6px; font-size: 11px; }
+    .note { top: 20px; } }
   .numbers b { font-weight: 650; }
   .note { top: 6px; left: 0; max-width: 60%; }
   .note:empty, .numbers:empty { display: none; }

@@ -143,6 +143,12 @@ export class Scene {
     this.drawProbe(context, theme);
   }
 
+  /** The colour of class c; on a density, whose colour is the first class's, the next one. */
+  colour(theme, c) {
+    const shift = this.now.scalars.grid_kind === "density" ? 1 : 0;
+    return theme.classes[(c + shift) % theme.classes.length];
+  }
+
   /** Draw only inside the frame of the flat views. */
   clipped(context, draw) {
     const p = this.projection;
@@ -208,7 +214,7 @@ export class Scene {
             else context.lineTo(at[0], at[1]);
           }
         }
-        context.strokeStyle = theme.classes[c % theme.classes.length];
+        context.strokeStyle = this.colour(theme, c);
         context.globalAlpha = alpha;
         context.lineWidth = width;
         context.stroke();
@@ -276,7 +282,7 @@ export class Scene {
       for (let i = 0; i < paths.shape[1]; i++) {
         if ((classes ? classes[i] : 0) === c) mark(context, this.headOf(paths, i, at), c, 4.2);
       }
-      fillOutlined(context, theme.classes[c % theme.classes.length], theme.background);
+      fillOutlined(context, this.colour(theme, c), theme.background);
     }
   }
 
@@ -293,7 +299,7 @@ export class Scene {
         this.projection.toScreen(paths.data, (k * n + i) * dim, t(k), b);
         arrowHead(context, a, b);
       }
-      context.fillStyle = theme.classes[(classes ? classes[i] : 0) % theme.classes.length];
+      context.fillStyle = this.colour(theme, classes ? classes[i] : 0);
       context.fill();
     }
   }
@@ -314,7 +320,7 @@ export class Scene {
         mark(context, this.projection.toScreen(y, 0, t0, at), c, moved ? 2.2 : 3.2);
       }
       context.globalAlpha = moved ? 0.5 : 0.95;
-      fillOutlined(context, theme.classes[c % theme.classes.length], moved ? null : theme.background);
+      fillOutlined(context, this.colour(theme, c), moved ? null : theme.background);
       context.globalAlpha = 1;
     }
   }
