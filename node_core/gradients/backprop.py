@@ -39,21 +39,19 @@ class _Watch:
         solved.ys.register_hook(self._start)
         ends = [step.t for step in solved.steps] + [solved.t_end]
         states = [step.y0 for step in solved.steps] + [solved.steps[-1].result.y1] if solved.steps else []
-        for t, y in zip(ends, states, strict=True):
-            if y.requires_grad:
-                y.register_hook(lambda a, t=t, y=y.detach(): self._arrive(t, a, y))
+        watched = [(t, y) for t, y in zip(ends, states, strict=True) if y.requires_grad]
+        for t, y in watched if request.record_adjoint else []:
+            y.register_hook(lambda a, t=t, y=y.detach(): self._trace.add(t, a, y, None))
+        # Autograd reaches the earliest state last, so that its hook sees the whole backward pass but a step at most.
+        if watched:
+            watched[0][1].register_hook(self._finish)
 
     def _start(self, _: Tensor) -> None:
         self._started = time.perf_counter()
         for rows in (self._trace.t, self._trace.a, self._trace.z, self._trace.parameter_gradient):
             rows.clear()
-        self._write()
 
-    def _arrive(self, t: float, a: Tensor, y: Tensor) -> None:
-        """Autograd has summed all of dL/dy at this step's start; the last to arrive leaves the whole wall time."""
+    def _finish(self, _: Tensor) -> None:
+        wall_time = time.perf_counter() - self._started
         with torch.no_grad():
-            self._trace.add(t, a, y, None)
-        self._write()
-
-    def _write(self) -> None:
-        write_record(self._request, self._rows, self._nfe, time.perf_counter() - self._started, self._trace)
+            write_record(self._request, self._rows, self._nfe, wall_time, self._trace)

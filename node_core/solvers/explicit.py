@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,12 @@ from torch import Tensor
 
 from node_core.solvers.step import Field, Step, StepResult
 from node_core.solvers.tableau import ButcherTableau
+
+
+@cache
+def explicit_stepper(tableau: ButcherTableau, dtype: torch.dtype, device: torch.device) -> ExplicitStepper:
+    """The stepper of a tableau; it has no state, so that all solves share one."""
+    return ExplicitStepper(tableau, dtype, device)
 
 
 class StageTable(NamedTuple):
@@ -72,7 +79,8 @@ class ExplicitStepper:
         def row(weights: Sequence[float]) -> Tensor:
             return torch.tensor(weights, dtype=dtype, device=device)
 
-        self._rows = [row(weights) for weights in tableau.a]
+        self._c = tableau.c[1:]
+        self._rows = [row([*weights, *[0.0] * (tableau.stages - len(weights))]) for weights in tableau.a[1:]]
         self._b = row(tableau.b)
         self._b_error = row(tableau.b_error) if tableau.b_error is not None else None
         self._dense = tableau.dense_output()
@@ -91,17 +99,19 @@ class ExplicitStepper:
     def _step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
         tableau, shape = self.tableau, y.shape
         flat = y.reshape(-1)
-        k = flat.new_empty((tableau.stages, flat.numel()))
-        k[0].view(shape).copy_(f0)
-        stage = y
-        for i in range(1, tableau.stages):
-            stage = torch.addmv(flat, k[:i].T, self._rows[i], alpha=dt).view(shape)
-            k[i].view(shape).copy_(f(t + tableau.c[i] * dt, stage))
-        # With FSAL the last stage state is y1 itself, and its slope is f1.
-        y1 = stage if tableau.fsal else torch.addmv(flat, k.T, self._b, alpha=dt).view(shape)
-        error = None if self._b_error is None else (k.T @ self._b_error).mul_(dt).view(shape)
+        # Zeros, not empty memory: every combination spans all of K, with weight 0 on the stages still to come.
+        k = flat.new_zeros((tableau.stages, flat.numel()))
         stages = k.view(tableau.stages, *shape)
-        return StepResult(y1, error, stages[-1] if tableau.fsal else None, stages)
+        slots, kt = stages.unbind(), k.T
+        slots[0].copy_(f0)
+        stage = y
+        for c, row, slot in zip(self._c, self._rows, slots[1:], strict=True):
+            stage = torch.addmv(flat, kt, row, alpha=dt).view(shape)
+            slot.copy_(f(t + c * dt, stage))
+        # With FSAL the last stage state is y1 itself, and its slope is f1.
+        y1 = stage if tableau.fsal else torch.addmv(flat, kt, self._b, alpha=dt).view(shape)
+        error = None if self._b_error is None else torch.mv(kt, self._b_error).mul_(dt).view(shape)
+        return StepResult(y1, error, slots[-1] if tableau.fsal else None, stages)
 
     def _step_in_graph(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
         tableau = self.tableau

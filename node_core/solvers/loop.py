@@ -192,9 +192,7 @@ class _Loop:
             h = self.end - t if last else self.direction * dt
             attempt = stepper.step(self.f, t, result.y, h, result.f)
             failure = attempt.failure
-            # A state that overflowed would make its own tolerance infinite, and be accepted.
-            good = failure is None and norm.is_finite(attempt.y1)
-            ratio = norm(attempt.error, result.y, attempt.y1) if good else math.inf
+            ratio = norm(attempt.error, result.y, attempt.y1) if failure is None else math.inf
             accepted, factor, state = controller.apply(state, ratio, stepper.error_order)
             result.rows.append((t, h, ratio, accepted))
             if accepted:

@@ -12,6 +12,8 @@ import torch
 
 from node_core.solvers.step import Array
 
+_NUMPY_TYPES = (torch.float32, torch.float64)
+
 
 class NumpyNorm:
     """`||x / (atol + rtol max(|a|, |b|))||` for numpy arrays."""
@@ -20,12 +22,16 @@ class NumpyNorm:
         self.rtol, self.atol = rtol, atol
 
     def __call__(self, x: Array, a: Array, b: Array) -> float:
-        """Return the norm of x for a step from a to b (Hairer, Norsett, Wanner, "Solving ODEs I", II.4, (4.11))."""
+        """Return the norm of x for a step from a to b (Hairer, Norsett, Wanner, "Solving ODEs I", II.4, (4.11)).
+
+        Infinite if a or b is not finite: such a state would make its own tolerance infinite, and be accepted.
+        """
         scale = np.maximum(np.abs(a), np.abs(b))
         scale *= self.rtol
         scale += self.atol
         ratio = (x / scale).ravel()
-        return math.sqrt(float(ratio @ ratio) / max(ratio.size, 1))
+        mean = float(ratio @ ratio) / max(ratio.size, 1)
+        return math.sqrt(mean) if float(scale.max(initial=0.0)) < math.inf else math.inf
 
     @staticmethod
     def is_finite(y: Array) -> bool:
@@ -51,18 +57,20 @@ class TorchNorm(NumpyNorm):
 
     def __call__(self, x: Array, a: Array, b: Array) -> float:
         """Return the norm of x for a step from a to b."""
-        x, a, b = x.detach(), a.detach(), b.detach()
-        if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+        if x.requires_grad or a.requires_grad or b.requires_grad:
+            x, a, b = x.detach(), a.detach(), b.detach()
+        if x.device.type == "cpu" and x.dtype in _NUMPY_TYPES:
             return super().__call__(x.numpy(), a.numpy(), b.numpy())
         with torch.no_grad():
             scale = torch.maximum(a.abs(), b.abs()).mul_(self.rtol).add_(self.atol)
-            return float(torch.linalg.vector_norm(x / scale)) / math.sqrt(max(x.numel(), 1))
+            mean = float((x / scale).square().mean())
+            return math.sqrt(mean) if bool(torch.isfinite(scale).all()) else math.inf
 
     @staticmethod
     def is_finite(y: Array) -> bool:
         """Whether every entry of y is finite."""
         y = y.detach()
-        if y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64):
+        if y.device.type == "cpu" and y.dtype in _NUMPY_TYPES:
             return math.isfinite(float(y.numpy().sum()))
         return math.isfinite(float(y.sum()))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from node_core.solution import Status
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.events import Crossing, Event
-from node_core.solvers.explicit import ExplicitStepper
+from node_core.solvers.explicit import explicit_stepper
 from node_core.solvers.implicit import ImplicitEuler, Trapezoid
 from node_core.solvers.jacobian import Jacobian, jacobian_of, numpy_field
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
@@ -107,7 +107,7 @@ def make_stepper(settings: Settings, f: Field, y0: Tensor) -> tuple[Stepper, Jac
     """The stepper of the method, and the Jacobian it uses, if any."""
     method = settings.method
     if method.tableau is not None:
-        return ExplicitStepper(method.tableau, y0.dtype, y0.device), None
+        return explicit_stepper(method.tableau, y0.dtype, y0.device), None
     jacobian = jacobian_of(f, settings.jacobian)
     if method.name == "rodas5p":
         return RosenbrockStepper(jacobian), jacobian

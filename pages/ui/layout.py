@@ -79,7 +79,6 @@ def choose(
         key=key,
         format_func=format_func,
         help=help,
-        required=True,
         bind="query-params",
     )
     return default if chosen is None else chosen
