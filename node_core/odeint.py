@@ -200,13 +200,13 @@ def _float_event(event: Callable[[Any, Tensor], Any] | None, like: Tensor) -> Ev
 
     def value(t: float, y: Tensor) -> float:
         with torch.no_grad():
-            found = event(like.new_tensor(t), y)
+            found = event(like.new_tensor(t), y.detach())
         if isinstance(found, Tensor) and found.numel() != 1:
             raise ValueError(
                 f"event(t, y) returned shape {tuple(found.shape)}: return one number, the solve stops where it "
                 "crosses zero"
             )
-        return float(found)
+        return float(found.detach() if isinstance(found, Tensor) else found)
 
     return value
 

@@ -289,6 +289,7 @@ class _Run:
             where = [i for i, p in enumerate(piece_of) if p == piece]
             at = np.array([float(times[i]) for i in where])
             if piece == 0 or not self.pieces:
+                self._refuse_before(at)
                 out[where] = self.y0.ravel()
             elif piece > len(self.pieces):
                 raise ValueError(
@@ -298,6 +299,13 @@ class _Run:
                 out[where] = self.pieces[piece - 1](at).T
         out[[i for i, t in enumerate(times) if t == self.t]] = self.y
         return out.reshape(len(times), *self.y0.shape)
+
+    def _refuse_before(self, times: FloatArray) -> None:
+        """Refuse times before the start, but for rounding."""
+        slack = 1e-12 * max(abs(self.ts[0]), abs(self.ts[-1]))
+        for t in times:
+            if abs(t - self.ts[0]) > slack:
+                raise ValueError(f"t = {t:.6g} is outside what was solved, {self.ts[0]:.6g} to {self.t:.6g}.")
 
     def _solver(self, rtol: float, atol: float) -> _Solver:
         if self.name == "scipy_adams":
