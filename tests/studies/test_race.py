@@ -34,7 +34,9 @@ def test_euler_spirals_out_where_the_solution_winds_in():
 def test_every_step_is_a_point_of_the_curve_and_the_errors_are_those_of_the_steps():
     lane = race.run(RaceConfig(SPIRAL, ("rk4", "dopri5"), dt=0.1)).lanes[1]
     assert np.isin(lane.step_t, lane.curve_t).all()
-    exact = reference(SPIRAL).y(lane.step_t)
+    truth = reference(SPIRAL).y
+    assert truth is not None
+    exact = truth(lane.step_t)
     np.testing.assert_allclose(lane.step_error, np.abs(lane.step_y - exact).max(axis=1), atol=1e-14)
     assert lane.step_t[-1] == pytest.approx(15.0)
 
@@ -71,6 +73,7 @@ def test_rejected_attempts_carry_the_state_they_set_out_from():
 
 def test_the_direction_field_is_the_field():
     result = race.run(RaceConfig(SPIRAL, ("euler", "rk4")))
+    assert result.field is not None
     x, y = result.field.x, result.field.y
     np.testing.assert_allclose(result.field.u, -0.1 * x - 2.0 * y)
     np.testing.assert_allclose(result.field.v, 2.0 * x - 0.1 * y)
@@ -127,7 +130,7 @@ def test_measured_slopes_are_the_orders(problem):
 
 
 def test_a_slope_is_fitted_above_the_floor_only():
-    dt = 2.0 ** -np.arange(8)
+    dt = np.array([2.0**-k for k in range(8)])
     error = np.maximum(dt**4 * 1e-2, 1e-13)
     fitted, slope = order.fit(dt, np.where(dt < 0.02, 1e-13, error), 1.0)
     assert slope == pytest.approx(4.0)

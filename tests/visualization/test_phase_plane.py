@@ -47,7 +47,12 @@ def test_a_one_dimensional_system_is_drawn_over_time(result):
         result,
         state_names=("y",),
         lanes=tuple(
-            replace(lane, curve_y=lane.curve_y[:, :1], step_y=lane.step_y[:, :1], rejected_y=lane.rejected_y[:, :1])
+            replace(
+                lane,
+                curve_y=lane.curve_y[:, :1],
+                step_y=lane.step_y[:, :1],
+                rejected_y=lane.rejected_y[:, :1],
+            )
             for lane in result.lanes
         ),
         reference_y=result.reference_y[:, :1],
@@ -94,7 +99,9 @@ def test_three_components_are_drawn_in_space(result):
         result,
         state_names=("x", "y", "z"),
         lanes=tuple(
-            replace(lane, curve_y=deep(lane.curve_y), step_y=deep(lane.step_y), rejected_y=deep(lane.rejected_y))
+            replace(
+                lane, curve_y=deep(lane.curve_y), step_y=deep(lane.step_y), rejected_y=deep(lane.rejected_y)
+            )
             for lane in result.lanes
         ),
         reference_y=deep(result.reference_y),

@@ -60,9 +60,7 @@ def test_the_shading_is_where_the_method_damps():
 
 
 def order_result(error: list[float], slope: float, fitted: list[bool]) -> OrderResult:
-    curve = OrderCurve(
-        "rk4", "RK4", 4, np.array([1.0, 0.5, 0.25]), np.array(error), np.array(fitted), slope
-    )
+    curve = OrderCurve("rk4", "RK4", 4, np.array([1.0, 0.5, 0.25]), np.array(error), np.array(fitted), slope)
     return OrderResult(OrderConfig(PROBLEM, ("rk4",)), (curve,), 1.0, "")
 
 
