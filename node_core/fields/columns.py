@@ -1,7 +1,7 @@
 """A closed-form field on feature-major states: (dim, batch) instead of (batch, dim).
 
-Narrow matrix products are several times faster when each feature is contiguous, so a solve of an `MLPField` turns its state
-over once, and back at its end; nothing in between knows.
+Narrow matrix products are several times faster when each feature is contiguous, so a solve of an `MLPField` turns
+its state over once, and back at its end; nothing in between knows.
 """
 
 from __future__ import annotations

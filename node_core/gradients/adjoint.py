@@ -2,7 +2,7 @@
 
     s(t) = [z, a, g],   ds/dt = [f(t, z), -a^T df/dz, -a^T df/dtheta],   a(t1) = dL/dz(t1), g(t1) = 0
 
-solved backward from t1 to t0; a jumps by dL/dz(t_i) at every observation time. Then dL/dy0 = a(t0) and dL/dtheta = g(t0).
+solved backward from t1 to t0; a jumps by dL/dz(t_i) at every observation time. Then dL/dy0 = a(t0), dL/dtheta = g(t0).
 The state is reconstructed on the way, so that nothing of the forward solve is kept but its outputs: O(1) memory in the
 number of steps. The price: z(t) drifts from the forward solution where the field contracts, and the gradient with it.
 

@@ -6,6 +6,7 @@ A field with closed-form derivatives needs no graph: all its stages are linearis
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ class _Watch:
         states = [step.y0 for step in solved.steps] + [solved.steps[-1].result.y1] if solved.steps else []
         watched = [(t, y) for t, y in zip(ends, states, strict=True) if y.requires_grad]
         for t, y in watched if request.record_adjoint else []:
-            y.register_hook(lambda a, t=t, y=y.detach(): self._trace.add(t, a, y, None))
+            y.register_hook(partial(self._add, t, y.detach()))
         # Autograd reaches the earliest state last, so that its hook sees the whole backward pass but a step at most.
         if watched:
             watched[0][1].register_hook(self._finish)
@@ -50,6 +51,9 @@ class _Watch:
         self._started = time.perf_counter()
         for rows in (self._trace.t, self._trace.a, self._trace.z, self._trace.parameter_gradient):
             rows.clear()
+
+    def _add(self, t: float, y: Tensor, a: Tensor) -> None:
+        self._trace.add(t, a, y, None)
 
     def _finish(self, _: Tensor) -> None:
         wall_time = time.perf_counter() - self._started

@@ -1,7 +1,7 @@
 """The exact gradient of the discrete solve, step by step from the last to the first.
 
-An accepted step maps y_n to y_{n+1} and to the outputs inside of it. With lambda = dL/dy_{n+1}, and g_m the cotangents of
-the outputs y_n + dt sum_i b_i(theta_m) k_i, the stages are visited in reverse:
+An accepted step maps y_n to y_{n+1} and to the outputs inside of it. With lambda = dL/dy_{n+1}, and g_m the cotangents
+of the outputs y_n + dt sum_i b_i(theta_m) k_i, the stages are visited in reverse:
 
     kappa_i = dt (b_i lambda + sum_m b_i(theta_m) g_m + sum_{j>i} a_ji v_j),     v_i = kappa_i^T df/dy(t_i, y_i)
     dL/dy_n = lambda + sum_m g_m + sum_i v_i,                                    dL/dtheta += sum_i kappa_i^T df/dtheta
@@ -132,7 +132,12 @@ class Sweep:
             adjoint = self.back_through(range(start, end), adjoint, grad_ys, outputs, trace)
         adjoint = adjoint + grad_ys[0]
         t0 = self.problem.ts[0]
-        trace.add(t0, adjoint, self.problem.y0, flatten(self.parameter_gradients(), adjoint) if trace.wanted else None)
+        trace.add(
+            t0,
+            adjoint,
+            self.problem.y0,
+            flatten(self.parameter_gradients(), adjoint) if trace.wanted else None,
+        )
         del solved
         return adjoint
 
@@ -224,12 +229,13 @@ class ClosedFormSweep(Sweep):
             # Row 0 of `known` is lambda, the others are the cotangents of the outputs inside the step.
             inside = grad_ys[out.inside[0] : out.inside[-1] + 1] if out.inside else grad_ys[:0]
             known = torch.cat((adjoint[None], inside)).reshape(len(inside) + 1, -1)
-            kappa = torch.mm(table.weights, known).mul_(step.dt)
-            v = torch.empty_like(kappa)
-            for i in range(len(kappa) - 1, -1, -1):
-                if i + 1 < len(kappa):
-                    kappa[i].addmv_(v[i + 1 :].T, table.later[i], alpha=step.dt)
-                v[i].view(shape).copy_(linear.vjp(first + i, kappa[i].view(shape)))
+            # v starts as zeros, so that one product with all of it adds the stages visited so far.
+            known_part = torch.mm(table.weights, known).mul_(step.dt).unbind()
+            v = torch.zeros((len(known_part), known.shape[1]), dtype=known.dtype, device=known.device)
+            vt, slots = v.T, v.view(-1, *shape).unbind()
+            for i in range(len(known_part) - 1, -1, -1):
+                kappa = torch.addmv(known_part[i], vt, table.later[i], alpha=step.dt)
+                slots[i].copy_(linear.vjp(first + i, kappa.view(shape)))
             adjoint = (known.sum(0) + v.sum(0)).view(shape)
         self.add_gradients(linear.parameter_gradients())
         return adjoint

@@ -76,5 +76,7 @@ def controller_named(name: str) -> Controller:
         ValueError: there is none of that name.
     """
     if name not in CONTROLLERS:
-        raise ValueError(f"controller={name!r} is none of {', '.join(map(repr, CONTROLLERS))}: choose one of these")
+        raise ValueError(
+            f"controller={name!r} is none of {', '.join(map(repr, CONTROLLERS))}: choose one of these"
+        )
     return CONTROLLERS[name]

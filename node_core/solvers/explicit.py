@@ -30,7 +30,7 @@ class StageTable(NamedTuple):
     Attributes:
         times, states: where they were evaluated; states has shape (stages, \\*y.shape).
         weights: b_i in column 0, then b_i(theta) for each output inside the step.
-        later: for each stage i, the weights a_ji of the stages j > i that build on it.
+        later: for each stage i, the weights a_ji of the stages j that build on it (zero for j <= i).
     """
 
     times: list[float]
@@ -57,8 +57,7 @@ class _Coefficients(NamedTuple):
     ) -> _Coefficients:
         n = len(a)
         square = torch.stack([row([*weights, *[0.0] * (n - len(weights))]) for weights in a])
-        later = [square[i + 1 :, i].contiguous() for i in range(n)]
-        return cls(square, c, row([*b, *[0.0] * (n - len(b))]).unsqueeze(1), later)
+        return cls(square, c, row([*b, *[0.0] * (n - len(b))]).unsqueeze(1), [*square.T.contiguous()])
 
 
 class ExplicitStepper:
@@ -94,7 +93,9 @@ class ExplicitStepper:
         """Attempt one step of signed length dt from (t, y)."""
         if f0 is None:
             f0 = f(t, y)
-        return self._step_in_graph(f, t, y, dt, f0) if torch.is_grad_enabled() else self._step(f, t, y, dt, f0)
+        return (
+            self._step_in_graph(f, t, y, dt, f0) if torch.is_grad_enabled() else self._step(f, t, y, dt, f0)
+        )
 
     def _step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
         tableau, shape = self.tableau, y.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -25,7 +25,7 @@ class Settings:
     controller: Controller | None = None
     dt: float | None = None
     dt0: float | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     jacobian: Callable[..., Any] | None = None
 
 
@@ -68,7 +68,9 @@ class TensorTime:
         return self._f(self._tensor(t), y)
 
     def _tensor(self, t: Any) -> Tensor:
-        return t if isinstance(t, Tensor) else torch.tensor(t, dtype=self._like.dtype, device=self._like.device)
+        return (
+            t if isinstance(t, Tensor) else torch.tensor(t, dtype=self._like.dtype, device=self._like.device)
+        )
 
 
 class CountedField:
@@ -99,7 +101,9 @@ class CountedField:
     def _check(self, dy: object) -> None:
         like = self._like
         if not isinstance(dy, Tensor):
-            raise ValueError(f"f(t, y) returned {type(dy).__name__}, not a tensor: return dy/dt as a tensor like y")
+            raise ValueError(
+                f"f(t, y) returned {type(dy).__name__}, not a tensor: return dy/dt as a tensor like y"
+            )
         if dy.shape != like.shape:
             raise ValueError(
                 f"f(t, y) returned shape {tuple(dy.shape)} for a state of shape {tuple(like.shape)}: "
