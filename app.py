@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from pages.ui.layout import LOGO
 from pages.ui.lessons import HOME, LESSONS, Lesson
@@ -61,4 +62,7 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
 if __name__ == "__main__":
     _run_session()
 else:
+    # A deep link to a freshly started server would else take the legacy multipage path, because there is a folder
+    # `pages/`: a bare page without our navigation. Streamlit sets this only once st.navigation has run.
+    PagesManager.uses_pages_directory = False
     app = st.App(__file__, lifespan=_lifespan, routes=live_routes(live_runs))

@@ -108,7 +108,15 @@ def stability_figure(info: StabilityInfo, *, height: int = 430) -> go.Figure:
     styled(figure, height=height)
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title_text="Re hλ", range=[info.re[0], info.re[-1]], showgrid=False)
-    figure.update_yaxes(title_text="Im hλ", range=[info.im[0], info.im[-1]], showgrid=False)
+    # equal units, so that Euler's disc is a disc
+    figure.update_yaxes(
+        title_text="Im hλ",
+        range=[info.im[0], info.im[-1]],
+        showgrid=False,
+        scaleanchor="x",
+        constrain="domain",
+    )
+    figure.update_xaxes(constrain="domain")
     return figure
 
 
