@@ -14,7 +14,9 @@ from node_core.fields.system import SystemField
 from node_core.studies.race_config import FORMULA, Floats, Problem
 
 # a reference may take this many seconds; past that the lesson goes on without one
-REFERENCE_SECONDS = 6.0
+REFERENCE_SECONDS = 3.0
+# past this size a solution counts as blown up: to follow it further shows nothing
+BLOWN_UP = 1e6
 
 
 class Reference(NamedTuple):
@@ -75,10 +77,25 @@ def _integrated(problem: Problem, method: str) -> Reference:
             raise _TooLongError
         return np.asarray(field(t, y), dtype=float)
 
+    def blown_up(t: float, y: Floats) -> float:
+        return BLOWN_UP * (1.0 + float(np.abs(problem.y0).max())) - float(np.abs(y).max())
+
+    blown_up.terminal = True  # type: ignore[attr-defined]
     try:
         with np.errstate(all="ignore"):
+            if not np.isfinite(rhs(start, np.array(problem.y0))).all():
+                return Reference(
+                    None, np.empty(0), start, "", f"There is no reference: f is not finite at t = {start:g}."
+                )
             found = solve_ivp(
-                rhs, (start, end), problem.y0, method=method, rtol=1e-11, atol=1e-13, dense_output=True
+                rhs,
+                (start, end),
+                problem.y0,
+                method=method,
+                rtol=1e-11,
+                atol=1e-13,
+                dense_output=True,
+                events=blown_up,
             )
     except (_TooLongError, ValueError, OverflowError, ZeroDivisionError):
         return Reference(
@@ -89,7 +106,11 @@ def _integrated(problem: Problem, method: str) -> Reference:
         return Reference(
             None, np.empty(0), start, "", "There is no reference: a tight solve failed at the start."
         )
-    note = "" if found.success else f"The reference stops at t = {t_end:.4g}: the solution ends there."
+    note = (
+        ""
+        if t_end >= end
+        else f"The reference stops at t = {t_end:.4g}: the solution ends or blows up there."
+    )
     interpolant = found.sol
 
     def y(t: Floats) -> Floats:

@@ -96,7 +96,7 @@ def _recorded(config: RaceConfig, method: str, solution: Solution, truth: Refere
     size_now = np.abs(step_y).max(axis=1)
     wild = np.flatnonzero(~(size_now <= EXPLODED * size))
     exploded_at = float(step_t[wild[0]]) if wild.size else None
-    if exploded_at is None and solution.status is Status.NON_FINITE:
+    if exploded_at is None and solution.status is Status.NON_FINITE and step_t.size > 1:
         exploded_at = float(step_t[-1])
     if wild.size:
         # what comes after an explosion is only noise, and 1e300 can't be drawn
@@ -162,6 +162,8 @@ def _status(solution: Solution, exploded_at: float | None, reached: float) -> st
     """One phrase for the table."""
     if exploded_at is not None:
         return f"exploded at t = {exploded_at:.3g}"
+    if solution.status is Status.NON_FINITE:
+        return f"f is not finite at t = {reached:.3g}"
     phrases = {
         Status.SUCCESS: "done",
         Status.EVENT: "done",

@@ -214,6 +214,8 @@ def _arrows(
     if field is None or axes != (0, 1):
         return np.empty(0), np.empty(0)
     width, height = x_range[1] - x_range[0], y_range[1] - y_range[0]
+    if not 1e-100 < width / height < 1e100 or max(width, height) > 1e100:
+        return np.empty(0), np.empty(0)  # nobody reads such a plane, and its arrows overflow
     spacing = 0.55 / max(np.sqrt(field.x.size), 1.0)
     with np.errstate(all="ignore"):
         length = np.hypot(field.u / width, field.v / height)

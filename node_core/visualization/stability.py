@@ -59,7 +59,7 @@ def stability_info(lane: StabilityLane, index: int) -> StabilityInfo:
     )
 
 
-def stability_figure(info: StabilityInfo, *, height: int = 430) -> go.Figure:
+def stability_figure(info: StabilityInfo, *, height: int = 360) -> go.Figure:
     """Draw `info`: shaded where |R(z)| <= 1, filled dots for h lambda inside, crosses outside."""
     figure = go.Figure()
     # filled as cells and outlined as a contour: a contour with one level can't leave its outside empty
