@@ -9,14 +9,13 @@ the first candidate.
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.timing import Candidate, interleaved
 from node_core.fields.layout import as_feature_major
 from node_core.fields.linearization import AutogradLinearization
 from node_core.fields.mlp import MLPField
@@ -37,19 +36,6 @@ def sequential_of(field: MLPField) -> nn.Sequential:
             linear.bias.copy_(bias)
         layers += [linear, nn.Tanh()]
     return nn.Sequential(*layers[:-1])
-
-
-def interleaved(candidates: dict[str, Candidate], rounds: int, calls: int) -> dict[str, float]:
-    """Median seconds a call of each candidate."""
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for r in range(rounds + 1):
-        for name, call in candidates.items():
-            start = time.perf_counter()
-            for _ in range(calls):
-                call()
-            if r > 0:  # the first round warms up
-                times[name].append((time.perf_counter() - start) / calls)
-    return {name: median(values) for name, values in times.items()}
 
 
 def forward_candidates(field: MLPField, module: nn.Sequential, y: Tensor) -> dict[str, Candidate]:

@@ -16,7 +16,7 @@ from node_core.fields.mlp_compiled import VJP
 
 
 class ColumnField:
-    """A field with `compiled` and `linearize` (see `MLPField`) on states of shape (dim, n).
+    """A field with `compiled()` (see `MLPField`), whose result is called and has `vjp` and `linearize`, on (dim, n) states.
 
     Under autograd it calls the field itself, otherwise a snapshot of its weights: make a new one for each solve.
     """
@@ -39,7 +39,7 @@ class ColumnField:
 
     def linearize(self, ts: Sequence[float], ys: Tensor) -> ColumnLinearization:
         """Linearise at the stages (t_i, ys[i]), ys of shape (stages, dim, n)."""
-        return ColumnLinearization(self._field.linearize(ts, ys.transpose(1, 2)))
+        return ColumnLinearization(self._compiled.linearize(ts, ys.transpose(1, 2)))
 
 
 class ColumnLinearization:

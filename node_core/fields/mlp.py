@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from node_core.fields import mlp_derivatives
 from node_core.fields.activations import ACTIVATIONS
 from node_core.fields.layout import from_columns, to_columns
-from node_core.fields.mlp_compiled import VJP, CompiledMLP
+from node_core.fields.mlp_compiled import VJP, CompiledMLP, Workspaces
 
 if TYPE_CHECKING:
     from node_core.fields.linearization import Time
@@ -60,6 +60,7 @@ class MLPField(nn.Module):
         self.activation = activation
         self.time_dependent = time_dependent
         self._activation = ACTIVATIONS[activation]
+        self._workspaces: Workspaces = {}
         generator = torch.Generator().manual_seed(seed)
         sizes = (dim + int(time_dependent), *hidden, dim)
         for k, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
@@ -68,6 +69,10 @@ class MLPField(nn.Module):
             for name, shape in ((f"weight_{k}", (fan_out, fan_in)), (f"bias_{k}", (fan_out,))):
                 draw = torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu")
                 self.register_parameter(name, nn.Parameter((bound * (2.0 * draw - 1.0)).to(dtype)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave the workspaces behind."""
+        return {**self.__dict__, "_workspaces": {}}
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -86,7 +91,7 @@ class MLPField(nn.Module):
         """The closed form at the present weights, for one solve: a snapshot, made anew after every update."""
         weights, biases = zip(*self._layers(), strict=True)
         with torch.no_grad():
-            return CompiledMLP(weights, biases, self._activation, self.dim)
+            return CompiledMLP(weights, biases, self._activation, self.dim, self._workspaces)
 
     def vjp(self, t: "Time", y: Tensor, g: Tensor) -> VJP:
         """Closed-form f, g^T df/dy, g^T df/dtheta and g^T df/dt, outside autograd (see `CompiledMLP.vjp`)."""

@@ -46,6 +46,10 @@ class DivergenceVJP(NamedTuple):
     t: Tensor
 
 
+# Free memory of a field's sweeps, by number of stages, columns, type and device: it outlives the snapshots.
+Workspaces = dict[tuple[int, int, torch.dtype, torch.device], list["StageWorkspace"]]
+
+
 class CompiledMLP:
     """An MLPField at fixed weights, for one solve: f(t, y) = W_L a(... a(W_1 [y; t] + b_1) ...) + b_L
 
@@ -56,7 +60,12 @@ class CompiledMLP:
     """
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Activation, dim: int
+        self,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        activation: Activation,
+        dim: int,
+        workspaces: Workspaces,
     ) -> None:
         self.dim = dim
         self.activation = activation
@@ -83,7 +92,7 @@ class CompiledMLP:
         self.backward_ = activation.backward_
         self._transposed: list[Tensor] | None = None
         self._first_affine: Tensor | None = None
-        self._free: dict[tuple[int, int], list[StageWorkspace]] = {}
+        self._free = workspaces
         self._n = -1
         self._hidden: list[Tensor] = []  # (width, n)
         self._hidden_one: list[Tensor] = []  # (width + 1, n): the same memory with the row of ones
@@ -256,7 +265,7 @@ class CompiledMLP:
 
     def take_workspace(self, stages: int, n: int) -> StageWorkspace:
         """Memory for a group of stages, the caller's own until `give_workspace`."""
-        free = self._free.get((stages, n))
+        free = self._free.get(self._workspace_key(stages, n))
         if free:
             return free.pop()
         widths = [w.shape[0] for w in self._weights[:-1]]
@@ -268,7 +277,16 @@ class CompiledMLP:
         if len(self._free) > 8:
             # A solve whose batch shrinks sample by sample would otherwise keep one size of each.
             self._free.clear()
-        self._free.setdefault((stages, n), []).append(space)
+        self._free.setdefault(self._workspace_key(stages, n), []).append(space)
+
+    def zero_gradients(self) -> tuple[Tensor, ...]:
+        """The parameter gradients of a sweep that met no cotangent."""
+        return tuple(
+            zeros for w in self._weights for zeros in (torch.zeros_like(w), w.new_zeros(w.shape[0]))
+        )
+
+    def _workspace_key(self, stages: int, n: int) -> tuple[int, int, torch.dtype, torch.device]:
+        return stages, n, self._input.dtype, self._input.device
 
     def _allocate(self, n: int) -> None:
         self._n = n

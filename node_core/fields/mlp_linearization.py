@@ -46,24 +46,28 @@ class MLPLinearization:
         self._per_sample = isinstance(ts[0], Tensor) and ts[0].dim() > 0
         self._gradients: list[Tensor] | None = None
         with torch.no_grad():
-            states = [to_columns(y) for y in ys]
-            self._times = states[0].new_zeros(len(states), states[0].shape[1])
-            self._size = max(1, GROUP_COLUMNS // max(1, states[0].shape[1]))
-            self._groups: list[_Group | None] = [
-                _Group(field, ts[k : k + self._size], states[k : k + self._size])
-                for k in range(0, len(states), self._size)
-            ]
+            self._ts, self._states = ts, [to_columns(y) for y in ys]
+            n = self._states[0].shape[1]
+            self._times = self._states[0].new_zeros(len(ys), n)
+            self._size = max(1, GROUP_COLUMNS // max(1, n))
+            # Made when the sweep comes to them, so that they can take over each other's memory.
+            self._groups: dict[int, _Group] = {}
+            self._closed: set[int] = set()
 
     def vjp(self, i: int, g: Tensor) -> Tensor:
         """g^T df/dy at stage i, shape of y_i. Raises RuntimeError at a stage's second cotangent."""
-        k, member = divmod(i, self._size)
-        group = self._groups[k]
-        if group is None or member in group.visited:
-            raise RuntimeError(f"stage {i} already took its cotangent; linearise again for another one.")
         if torch.is_grad_enabled():
             # Backward passes come here with autograd off already; only others pay for the context.
             with torch.no_grad():
                 return self.vjp(i, g)
+        k, member = divmod(i, self._size)
+        group = self._groups.get(k)
+        if group is None and k not in self._closed:
+            first = k * self._size
+            last = first + self._size
+            group = self._groups[k] = _Group(self._field, self._ts[first:last], self._states[first:last])
+        if group is None or member in group.visited:
+            raise RuntimeError(f"stage {i} already took its cotangent; linearise again for another one.")
         gy = group.vjp(member, to_columns(g))
         if len(group.visited) == group.stages:
             self._close(k)
@@ -72,7 +76,8 @@ class MLPLinearization:
     def parameter_gradients(self) -> tuple[Tensor, ...]:
         """sum_i g_i^T df/dtheta over the stages visited, in the parameters' order. Ends the sweep."""
         self._close_all()
-        assert self._gradients is not None
+        if self._gradients is None:
+            return self._field.zero_gradients()
         return tuple(self._gradients)
 
     def time_gradients(self) -> Tensor:
@@ -84,14 +89,13 @@ class MLPLinearization:
 
     def _close_all(self) -> None:
         with torch.no_grad():
-            for k in range(len(self._groups)):
+            for k in list(self._groups):
                 self._close(k)
 
     def _close(self, k: int) -> None:
         """Adds group k to the gradients and forgets it."""
-        group, self._groups[k] = self._groups[k], None
-        if group is None:
-            return
+        group = self._groups.pop(k)
+        self._closed.add(k)
         group.clear_unvisited()
         found = group.parameter_gradients()
         if self._gradients is None:
@@ -110,7 +114,7 @@ class StageWorkspace:
     inputs    [y; t; 1]; `hidden` likewise ends in a row of ones, `inner` is hidden without it
     deltas    cotangents of all layers' pre-activations, the last that of f
 
-    A compiled field keeps those that are free: fresh memory costs as much in page faults as the products.
+    A field keeps those that are free: fresh memory costs as much in page faults as the products.
     """
 
     def __init__(self, like: Tensor, rows: Sequence[int], widths: Sequence[int], stages: int, n: int) -> None:
