@@ -153,12 +153,12 @@ class _Loop:
             attempt = self.stepper.step(self.f, t, result.y, t1 - t, result.f)
             good = attempt.failure is None and self.norm.is_finite(attempt.y1)
             result.rows.append((t, t1 - t, math.nan, good))
+            if not good and i == 0 and not self._field_is_finite():
+                return None
             if attempt.failure is not None:
                 return self._stop(
                     Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt"
                 )
-            if not good and i == 0 and not self._field_is_finite():
-                return None
             if not good:
                 return self._stop(
                     Status.NON_FINITE,

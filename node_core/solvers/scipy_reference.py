@@ -232,8 +232,10 @@ class _Run:
             self.jacobian = _CountedJacobian(jacobian, self.y0.shape)
         try:
             self._march(rtol, atol)
-        except (ValueError, np.linalg.LinAlgError):
-            if self.field.error is None and not self.field.non_finite:
+        except (ValueError, np.linalg.LinAlgError) as error:
+            # SciPy's linear algebra refuses a state that overflowed though the field is finite.
+            overflow = "infs or NaNs" in str(error)
+            if self.field.error is None and not self.field.non_finite and not overflow:
                 raise
             self._give_up(None)
         if isinstance(self.field.error, _TimeLimitError):
