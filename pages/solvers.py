@@ -122,7 +122,7 @@ def _stability(config: RaceConfig) -> None:
     if result is None:
         return
     st.markdown(
-        ":material/visibility: Shaded: the steps hλ that a method damps. A × is an hλ of this system that lies outside, "
+        ":material/visibility: Shaded: the steps hλ that a method damps. A × is an hλ of this system outside of it, "
         "and so is amplified in every step, until the solution explodes."
     )
     a_row = 3 if len(result.lanes) == 3 else 2
@@ -142,7 +142,8 @@ def _stability(config: RaceConfig) -> None:
     if result.note:
         st.caption(result.note)
     st.latex(
-        r"y_{n+1} = R(h\lambda)\, y_n, \qquad |R(h\lambda)| \le 1, \qquad \lambda \in \operatorname{eig} \frac{\partial f}{\partial y}"
+        r"y_{n+1} = R(h\lambda)\, y_n, \qquad |R(h\lambda)| \le 1, "
+        r"\qquad \lambda \in \operatorname{eig} \frac{\partial f}{\partial y}"
     )
     show_code(stability_snippet(asked))
 

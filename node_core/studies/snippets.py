@@ -105,8 +105,10 @@ def _problem(problem: Problem) -> list[str]:
 
 
 def _options(method: str, config: RaceConfig) -> str:
-    if METHODS[method].family == "scipy":
-        return f"rtol={config.rtol!r}, atol={config.rtol * config.problem.atol_ratio!r}"
-    if METHODS[method].adaptive:
-        return f'rtol={config.rtol!r}, atol={config.rtol * config.problem.atol_ratio!r}, controller="{config.controller}"'
-    return f"dt={config.dt!r}"
+    if not METHODS[method].adaptive:
+        return f"dt={config.dt!r}"
+    tolerances = f"rtol={config.rtol!r}, atol={config.rtol * config.problem.atol_ratio!r}"
+    # SciPy's methods control their steps themselves
+    return (
+        tolerances if METHODS[method].family == "scipy" else f'{tolerances}, controller="{config.controller}"'
+    )
