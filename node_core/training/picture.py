@@ -1,0 +1,192 @@
+"""What a live picture of a classifier shows: points on their paths, the boundary, the field's weights, the numbers.
+
+The names are those of `node_core.training.snapshot`, plus the step logs of the last training iteration
+(`forward_t`, `forward_dt`, `forward_error_ratio`, `forward_accepted`, and `backward_...`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from node_core.data.dataset import DataSet
+from node_core.models.classifier import BlockClassifier
+from node_core.models.odenet import ODENet
+from node_core.models.resnet import ResNet
+from node_core.solution import SolveError, StepLog
+from node_core.training.build import accuracy_of, loss_of, solver_of
+from node_core.training.config import TrainConfig
+from node_core.training.snapshot import Scalar
+from node_core.training.state import TrainState
+
+GRID = 64
+TIMES = 33
+PATHS = 48
+POINTS = 1000  # drawn and judged, of the training points; half as many of the test points
+GRID_SHARE = 0.1  # of wall time; the whole snapshot may take 15 %
+_GRID_TIME_LIMIT = 2.0  # s
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The arrays and scalars of a picture, and what the present weights achieve on the data."""
+
+    arrays: dict[str, np.ndarray]
+    scalars: dict[str, Scalar]
+    loss: float
+    accuracy: float
+    test_accuracy: float
+    nfe: float
+
+
+@dataclass(frozen=True)
+class Paths:
+    """States on the way: times (time,), states (time, n, dim), function evaluations, ends of accepted steps."""
+
+    ts: list[float]
+    ys: Tensor
+    nfe: int
+    steps: np.ndarray
+
+
+def is_due(state: TrainState, now: float) -> bool:
+    """Whether the boundary may be drawn again: it takes 57 ms where an iteration takes 10, so only now and then."""
+    elapsed = now - state.grid_time
+    # A clock that was set back must not stop the picture for good.
+    return state.grid is None or elapsed < 0 or state.grid_cost <= GRID_SHARE * elapsed
+
+
+@torch.no_grad()
+def draw(model: BlockClassifier, config: TrainConfig, data: DataSet, logs: Mapping[str, np.ndarray]) -> Drawn:
+    """Everything but the boundary.
+
+    Raises:
+        SolveError: the solver gave up.
+    """
+    train, test = data.train[:POINTS], data.test[: POINTS // 2]
+    rows = np.concatenate((train, test))
+    x, labels = torch.from_numpy(data.x[rows]), torch.from_numpy(data.labels[rows])
+    targets = None
+    if config.loss == "flow_map" and data.targets is not None:
+        targets = torch.from_numpy(data.targets[rows])
+    paths = follow(model, config, x)
+    outputs = model.read(paths.ys[-1])
+    n = len(train)
+    fit = None if targets is None else targets[:n]
+    held = None if targets is None else targets[n:]
+    loss = loss_of(outputs[:n], labels[:n], fit).item()
+    accuracy = accuracy_of(outputs[:n], labels[:n], fit)
+    test_accuracy = accuracy_of(outputs[n:], labels[n:], held) if len(test) else float("nan")
+    # As few paths as give about the same number of points when there are many layers.
+    shown = min(n, max(8, PATHS * TIMES // max(TIMES, len(paths.ts))))
+    followed = paths
+    if config.per_sample and isinstance(model, ODENet):
+        followed = _per_sample(model, config, x[:shown])
+    arrays: dict[str, np.ndarray] = {
+        "points": data.x[rows],
+        "labels": data.labels[rows],
+        "trajectories": followed.ys[:, :shown].numpy(),
+        "trajectory_ts": np.array(paths.ts, dtype=np.float32),
+        "trajectory_labels": data.labels[rows[:shown]],
+        "steps": followed.steps,
+        **(layers_of(model) if isinstance(model, ODENet) else {}),
+        **logs,
+    }
+    scalars: dict[str, Scalar] = {
+        "t0": 0.0,
+        "t1": config.t1,
+        "dim": model.field.dim,
+        "activation": config.activation,
+        "time_dependent": config.time_dependent,
+        "path": "jumps" if isinstance(model, ResNet) else "curve",
+        "extent": list(extent_of(data)),
+        "grid_kind": "classes",
+        "accuracy": accuracy,
+        "test_accuracy": test_accuracy,
+        "full_loss": loss,
+        "n_classes": data.n_classes,
+        "n_train": len(data.train),
+        "parameters": model.parameter_counts().total,
+        "status": "ok",
+    }
+    return Drawn(arrays, scalars, loss, accuracy, test_accuracy, float(paths.nfe))
+
+
+@torch.no_grad()
+def follow(model: BlockClassifier, config: TrainConfig, x: Tensor, times: int = TIMES) -> Paths:
+    """The points' paths: dense output of the ODE-Net, or the ResNet's states after each layer.
+
+    Raises:
+        SolveError: the solver gave up.
+    """
+    if isinstance(model, ResNet):
+        ts = [layer * model.step for layer in range(model.layers + 1)]
+        return Paths(ts, model.trajectory(x), model.layers, np.array(ts[1:], dtype=np.float32))
+    assert isinstance(model, ODENet)
+    grid = torch.linspace(0.0, config.t1, times, dtype=torch.float64)
+    solution = model.solve(x, grid, solver_of(config))
+    return Paths(grid.tolist(), solution.ys, solution.stats.nfe, _ends(solution.steps))
+
+
+def boundary(model: BlockClassifier, config: TrainConfig, data: DataSet) -> NDArray[np.uint8] | None:
+    """Class probabilities on a 64 x 64 grid over the extent, by the training's own solver and tolerance.
+
+    Returns:
+        255 p(class 1), (64, 64), row 0 at the bottom; (64, 64, classes) for more than two; None where the data are not
+        two-dimensional, there is no head, or the solver gave up.
+    """
+    if data.dim != 2 or model.head is None:
+        return None
+    x0, x1, y0, y1 = extent_of(data)
+    columns, rows = torch.linspace(x0, x1, GRID), torch.linspace(y0, y1, GRID)
+    points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
+    with torch.no_grad():
+        try:
+            probabilities = model.read(_arrive(model, config, points)).softmax(1)
+        except SolveError:
+            return None  # far points are harder than the data; their picture may wait
+        values = probabilities.mul_(255).round_().to(torch.uint8).numpy().reshape(GRID, GRID, -1)
+    return values[..., 1].copy() if data.n_classes == 2 else values
+
+
+def layers_of(model: BlockClassifier) -> dict[str, np.ndarray]:
+    """W1, b1, W2 ... of the (first) field, copied."""
+    arrays = {}
+    for name, parameter in model.field.named_parameters():
+        kind, number = name.split("_")
+        arrays[f"{'W' if kind == 'weight' else 'b'}{number}"] = parameter.detach().numpy().copy()
+    return arrays
+
+
+def extent_of(data: DataSet) -> tuple[float, float, float, float]:
+    """(xmin, xmax, ymin, ymax): the data with a margin, because the flow carries points past their start."""
+    ranges = data.extent[:2] if data.dim > 1 else (data.extent[0], data.extent[0])
+    (x0, x1), (y0, y1) = ((low - 0.15 * (high - low), high + 0.15 * (high - low)) for low, high in ranges)
+    return x0, x1, y0, y1
+
+
+def _arrive(model: BlockClassifier, config: TrainConfig, x: Tensor) -> Tensor:
+    if isinstance(model, ResNet):
+        return model.trajectory(x)[-1]
+    assert isinstance(model, ODENet)
+    return model.solve(x, solver=replace(solver_of(config), time_limit=_GRID_TIME_LIMIT)).ys[-1]
+
+
+def _per_sample(model: ODENet, config: TrainConfig, x: Tensor) -> Paths:
+    """Paths with steps of their own: the steps' ends are (n, most steps), NaN after each one's last."""
+    grid = torch.linspace(0.0, config.t1, TIMES, dtype=torch.float64)
+    solution = model.solve(x, grid, replace(solver_of(config), batch="per_sample"))
+    ends = [_ends(solution.steps.of(i)) for i in range(len(x))]
+    table = np.full((len(x), max(map(len, ends))), np.nan, dtype=np.float32)
+    for i, own in enumerate(ends):
+        table[i, : len(own)] = own
+    return Paths(grid.tolist(), solution.ys, solution.stats.nfe, table)
+
+
+def _ends(steps: StepLog) -> np.ndarray:
+    return (steps.t + steps.dt)[steps.accepted].astype(np.float32)
