@@ -63,7 +63,7 @@ def torchode_solver(net: Net, adjoint: str = "AutoDiffAdjoint") -> Callable[[Ten
 
 
 class Diffrax:
-    """diffrax's dopri5, compiled, in float32: `solve` for the states, `gradient` of the mean square of the last ones."""
+    """diffrax's dopri5, compiled, in float32: `solve` for the states, `gradient` of the mean of their squares."""
 
     def __init__(self, net: Net, ts: Tensor, adjoint: str = "RecursiveCheckpointAdjoint") -> None:
         import diffrax
@@ -97,7 +97,7 @@ class Diffrax:
             ).ys
 
         self._solve = jax.jit(solve)
-        self._gradient = jax.jit(jax.grad(lambda weights, y0: jnp.mean(solve(y0, weights)[-1] ** 2)))
+        self._gradient = jax.jit(jax.grad(lambda weights, y0: jnp.mean(solve(y0, weights)[1:] ** 2)))
         self._asarray = jnp.asarray
 
     def solve(self, y0: Tensor) -> None:

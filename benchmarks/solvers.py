@@ -100,7 +100,7 @@ def overhead(rounds: int) -> dict[str, float]:
             return torch.sin(y)
 
     f = Cheap()
-    tolerance = {"rtol": 1e-6, "atol": 1e-6}
+    tolerance: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-6}
     nfe = odeint(f, y0, ts, **tolerance).stats.nfe
     counter = [0]
 

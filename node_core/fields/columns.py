@@ -16,7 +16,9 @@ from node_core.fields.mlp_compiled import VJP
 
 
 class ColumnField:
-    """A field with `compiled()` (see `MLPField`), whose result is called and has `vjp` and `linearize`, on (dim, n) states.
+    """A field with `compiled()` (see `MLPField`) on states of shape (dim, n).
+
+    What `compiled()` returns can be called, and has `vjp` and `linearize`.
 
     Under autograd it calls the field itself, otherwise a snapshot of its weights: make a new one for each solve.
     """

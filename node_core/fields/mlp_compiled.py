@@ -281,9 +281,7 @@ class CompiledMLP:
 
     def zero_gradients(self) -> tuple[Tensor, ...]:
         """The parameter gradients of a sweep that met no cotangent."""
-        return tuple(
-            zeros for w in self._weights for zeros in (torch.zeros_like(w), w.new_zeros(w.shape[0]))
-        )
+        return tuple(zeros for w in self._weights for zeros in (torch.zeros_like(w), w.new_zeros(w.shape[0])))
 
     def _workspace_key(self, stages: int, n: int) -> tuple[int, int, torch.dtype, torch.device]:
         return stages, n, self._input.dtype, self._input.device

@@ -1,29 +1,22 @@
-"""Both linearizations against plain autograd over all stages, and against each other."""
+"""The closed-form linearization against plain autograd over all stages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from node_core.fields.layout import as_feature_major
-from node_core.fields.linearization import AutogradLinearization, Linearization
+from node_core.fields.linearization import Linearization
 from node_core.fields.mlp import MLPField
 
 DIM = 3
 Make = Callable[[MLPField, Sequence[Any] | Tensor, Sequence[Tensor] | Tensor], Linearization]
 
 
-def generic(
-    field: MLPField, ts: Sequence[Any] | Tensor, ys: Sequence[Tensor] | Tensor
-) -> AutogradLinearization:
-    return AutogradLinearization(field, list(field.parameters()), ts, ys, times=True)
-
-
-both = pytest.mark.parametrize(
-    "make", [generic, lambda field, ts, ys: field.linearize(ts, ys)], ids=["autograd", "closed form"]
-)
+def linearize(field: MLPField, ts: Sequence[Any] | Tensor, ys: Sequence[Tensor] | Tensor) -> Linearization:
+    return field.linearize(ts, ys)
 
 
 def stages(count: int, *shape: int) -> tuple[Tensor, Tensor, list[float]]:
@@ -53,7 +46,6 @@ def assert_equal(actual: Tensor, expected: Tensor) -> None:
     assert float((actual - expected).abs().max()) <= 1e-12 * scale
 
 
-@both
 @pytest.mark.parametrize("activation", ["tanh", "softplus", "elu"])
 @pytest.mark.parametrize("hidden", [(8,), (8, 6), (8, 5, 7)])
 @pytest.mark.parametrize("time_dependent", [False, True])
@@ -71,7 +63,6 @@ def test_a_reverse_sweep_equals_autograd_over_all_stages(
     assert_equal(linearization.time_gradients(), torch.stack(gt))
 
 
-@both
 def test_per_sample_times_keep_a_gradient_for_each_sample(make: Make) -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
     ys, gs, _ = stages(4, 5, DIM)
@@ -85,7 +76,6 @@ def test_per_sample_times_keep_a_gradient_for_each_sample(make: Make) -> None:
     assert_equal(linearization.time_gradients(), torch.stack(gt))
 
 
-@both
 @pytest.mark.parametrize("shape", [(DIM,), (0, DIM), (2, 3, DIM), (700, DIM), (2048, DIM)])
 def test_any_batch_shape_works_also_past_one_group_of_stages(make: Make, shape: tuple[int, ...]) -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
@@ -99,7 +89,6 @@ def test_any_batch_shape_works_also_past_one_group_of_stages(make: Make, shape: 
     assert_equal(linearization.time_gradients(), torch.stack(gt))
 
 
-@both
 @pytest.mark.parametrize("batch", [5, 700])
 def test_stages_without_a_cotangent_add_nothing(make: Make, batch: int) -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
@@ -133,7 +122,6 @@ def test_linearizations_of_one_compiled_field_do_not_share_memory_while_they_liv
     assert_equal(alone.vjp(3, gs[3]), first[0])
 
 
-@both
 def test_a_second_cotangent_at_a_stage_is_refused(make: Make) -> None:
     field = MLPField(DIM, (8,), seed=3, dtype=torch.float64)
     ys, gs, ts = stages(2, 5, DIM)
@@ -143,39 +131,7 @@ def test_a_second_cotangent_at_a_stage_is_refused(make: Make) -> None:
         linearization.vjp(1, gs[1])
 
 
-@both
 def test_times_and_states_must_be_equally_many(make: Make) -> None:
     ys, _, ts = stages(3, 5, DIM)
     with pytest.raises(ValueError, match="2 stage times for 3 stage states"):
         make(MLPField(DIM, (8,), dtype=torch.float64), ts[:2], list(ys))
-
-
-def test_the_generic_one_serves_fields_without_parameters_and_constant_fields() -> None:
-    ys, gs, ts = stages(2, 5, DIM)
-    rotation = AutogradLinearization(lambda t, y: t * y.flip(-1), [], ts, list(ys))
-    assert_equal(rotation.vjp(1, gs[1]), ts[1] * gs[1].flip(-1))
-    assert rotation.parameter_gradients() == ()
-    constant = AutogradLinearization(lambda t, y: torch.ones_like(y), [], ts, list(ys), times=True)
-    assert_equal(constant.vjp(0, gs[0]), torch.zeros_like(gs[0]))
-    assert_equal(constant.time_gradients(), torch.zeros(2, dtype=torch.float64))
-
-
-def test_the_generic_one_gives_zeros_for_unused_and_frozen_parameters() -> None:
-    ys, gs, ts = stages(2, 5, DIM)
-    used, unused, frozen = (nn.Parameter(torch.full((DIM,), 2.0, dtype=torch.float64)) for _ in range(3))
-    frozen.requires_grad_(False)
-    linearization = AutogradLinearization(
-        lambda t, y: (used * frozen).expand_as(y), [used, unused, frozen], ts, list(ys)
-    )
-    for i in (1, 0):
-        assert_equal(linearization.vjp(i, gs[i]), torch.zeros_like(gs[i]))
-    first, second, third = linearization.parameter_gradients()
-    assert_equal(first, 2.0 * gs.sum((0, 1)))
-    assert not second.any()
-    assert not third.any()
-
-
-def test_time_gradients_must_be_asked_for() -> None:
-    ys, _, ts = stages(2, 5, DIM)
-    with pytest.raises(ValueError, match="times=True"):
-        AutogradLinearization(lambda t, y: y, [], ts, list(ys)).time_gradients()
