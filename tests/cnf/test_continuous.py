@@ -198,7 +198,7 @@ def test_mistakes_are_sentences() -> None:
         flow.density_grid(((-1.0, 1.0), (-1.0, 1.0)), 8, t=2.0)
     with pytest.raises(ValueError, match="must run from 0 to 1"):
         flow.trajectory(torch.zeros(1, 2), [0.0, 0.5])
-    with pytest.raises(ValueError, match="did you mean .dopri5."):
+    with pytest.raises(ValueError, match="did you mean"):
         CNF(MLPField(2), solver=SolverChoice("dopri55")).sample(2)
     with pytest.raises(ValueError, match="at least 1"):
         HypernetworkField(2, 0)
