@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from node_core.odeint import odeint
 from node_core.solution import Solution, SolveError
@@ -17,6 +18,8 @@ from node_core.studies.adjoint_task import (
     told,
     true_gradient,
 )
+
+Indices = NDArray[np.int_]
 
 CURVE_POINTS = 600
 DENSE_TOLERANCE = 1e-8
@@ -39,7 +42,7 @@ def run(config: AdjointConfig) -> AdjointResult:
     return AdjointResult(config, path, reference, name, ways, names, truth.size - len(task.spec.y0), loss)
 
 
-def _shown(task: Task, truth: Floats) -> tuple[Floats, tuple[str, ...]]:
+def _shown(task: Task, truth: Floats) -> tuple[Indices, tuple[str, ...]]:
     """Which entries of theta are drawn, and their names: all of a few, the largest gradients of many."""
     dim = len(task.spec.y0)
     if task.spec.theta:
@@ -86,7 +89,7 @@ def _at(solution: Solution, t: Floats) -> Floats:
 
 
 def _way(
-    task: Task, mode: str, rtol: float, method: str, truth: Floats, shown: Floats, forward: Solution | None
+    task: Task, mode: str, rtol: float, method: str, truth: Floats, shown: Indices, forward: Solution | None
 ) -> Way:
     try:
         found = gradient(task, mode, rtol, method, record=True)
@@ -94,19 +97,21 @@ def _way(
         return _no_way(mode, told(error), len(task.spec.y0), len(shown))
     solution, dim = found.solution, len(task.spec.y0)
     record, steps = solution.adjoint, solution.backward_steps
-    z = np.asarray(record.z, dtype=float)
-    every = np.asarray(record.parameter_gradient, dtype=float)
-    gap = np.zeros(len(record.t))
+    # Beyond its arrival at t = 0 the record repeats the row with the known z(0): there the reconstruction ends.
+    rows = slice(0, int(np.argmax(record.t <= 1e-9 * task.horizon)) + 1)
+    t, z = record.t[rows], np.asarray(record.z, dtype=float)[rows]
+    every = np.asarray(record.parameter_gradient, dtype=float)[rows]
+    gap = np.zeros(t.size)
     if forward is not None:
-        gap = np.linalg.norm(z - _at(forward, record.t), axis=1)
+        gap = np.linalg.norm(z - _at(forward, t), axis=1)
     return Way(
         mode=mode,
         label=MODES[mode],
         failure="",
-        t=record.t,
+        t=t,
         z=z,
-        a=np.asarray(record.a, dtype=float),
-        theta=every[:, shown] if every.shape[1] else np.empty((len(record.t), 0)),
+        a=np.asarray(record.a, dtype=float)[rows],
+        theta=every[:, shown] if every.shape[1] else np.empty((t.size, 0)),
         theta_norm=np.linalg.norm(every, axis=1) if every.shape[1] else np.empty(0),
         gap=gap,
         attempt_t=steps.t,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +58,11 @@ FIELDS = {
     for field in (
         Field(
             "learned",
-            "Learned spiral (an ODE-Net)",
+            "Learned spiral (ODE-Net)",
             r"\dot z = W_2 \tanh(W_1 z + b_1) + b_2",
-            "The net has learned to wind onto a ring. Forward all paths come together; backward they fly apart, so that "
-            "a z(t) that is solved backward leaves the path.",
-            ("z1", "z2"),
+            "The net has learned to wind onto a ring. Forward all paths come together; backward they fly apart, so "
+            "that a z(t) that is solved backward leaves the path.",
+            ("z₁", "z₂"),
             (),
             (),
             (0.25, 0.0),
@@ -72,9 +73,9 @@ FIELDS = {
             "linear",
             "Linear spiral",
             r"\dot z = A z, \qquad A = \begin{pmatrix} -\delta & -\omega \\ \omega & -\delta \end{pmatrix}",
-            "Here a(t) = exp(Aᵀ(T − t)) a(T) is known exactly, and does not depend on z at all: dL/dz(0) stays right even "
-            "where the backward z(t) is wrong; only dL/dA suffers.",
-            ("z1", "z2"),
+            "Here a(t) = exp(Aᵀ(T − t)) a(T) is known exactly, and does not depend on z at all: dL/dz(0) stays right "
+            "even where the backward z(t) is wrong; only dL/dA suffers.",
+            ("z₁", "z₂"),
             (
                 Parameter("delta", r"\delta", 0.2, 0.0, 2.0, step=0.05),
                 Parameter("omega", r"\omega", 2.0, 0.0, 5.0, step=0.1),
@@ -88,9 +89,9 @@ FIELDS = {
             "van_der_pol",
             "Van der Pol (stiff)",
             r"\dot z_1 = z_2, \qquad \dot z_2 = \mu (1 - z_1^2)\, z_2 - z_1",
-            "Where the field contracts fast forward, it explodes backward: a modest μ is enough for the backward solve of "
-            "the adjoint to fail altogether.",
-            ("z1", "z2"),
+            "Where the field contracts fast forward, it explodes backward: a modest μ is enough for the backward solve "
+            "of the adjoint to fail altogether.",
+            ("z₁", "z₂"),
             (Parameter("mu", r"\mu", 1.0, 0.1, 8.0, step=0.1),),
             (r"\mu",),
             (2.0, 0.0),
@@ -144,7 +145,7 @@ class Task:
                 raise ValueError(
                     f"The observation time {t:g} lies outside of (0, T]: choose times up to T = {self.horizon:g}."
                 )
-        if any(later <= earlier for earlier, later in zip(times[:-1], times[1:], strict=True)):
+        if any(later <= earlier for earlier, later in pairwise(times)):
             raise ValueError(f"The observation times {', '.join(f'{t:g}' for t in times)} must increase.")
 
     @property
@@ -317,7 +318,7 @@ class MemoryConfig:
     """Peak memory against the number of steps: rk4 with fixed steps, a net of any module, a batch of states."""
 
     modes: tuple[str, ...] = tuple(MODES)
-    steps: tuple[int, ...] = (25, 50, 100, 200, 400)
+    steps: tuple[int, ...] = (25, 50, 100, 200)
     batch: int = 512
 
     def __post_init__(self) -> None:

@@ -145,8 +145,8 @@ def flat_inputs(task: Task) -> Floats:
 def true_gradient(task: Task) -> tuple[Floats, str]:
     """The gradient to compare with, and where it comes from.
 
-    In closed form for the linear field, dL/dA = sum_i L(A^T t_i, g_i z0^T t_i) with the Frechet derivative L of the matrix
-    exponential; else the discrete gradient of dopri8 at 1e-12.
+    In closed form for the linear field, dL/dA = sum_i L(A^T t_i, g_i z0^T t_i) with the Frechet derivative L of
+    the matrix exponential; else the discrete gradient of dopri8 at 1e-12.
 
     Raises:
         SolveError: the tight solve could not go on.

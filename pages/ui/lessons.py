@@ -29,4 +29,12 @@ LESSONS = (
         "Race Euler against Runge-Kutta and adaptive stepping: watch one spiral out or explode while another "
         "shortens its steps exactly where the field bends.",
     ),
+    Lesson(
+        "pages/adjoint.py",
+        "Adjoint",
+        ":material/undo:",
+        "Foundations",
+        "Watch the gradient flow backward through the solver, find out what each way back costs, and see the "
+        "adjoint method lose its way.",
+    ),
 )

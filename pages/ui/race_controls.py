@@ -12,6 +12,7 @@ from node_core.fields.system import Parameter, System
 from node_core.fields.systems import SYSTEMS
 from node_core.solvers.methods import METHODS
 from node_core.studies.race_config import FORMULA, MAX_FIXED_STEPS, Problem, RaceConfig
+from pages.ui.address import Url, sentence
 from pages.ui.layout import choose, log_grid
 
 DEFAULT_SYSTEM = "linear_spiral"
@@ -46,34 +47,9 @@ class Choice:
     config: RaceConfig | None
 
 
-class _Url:
-    """Remembers what the address held before the controls took it, to say afterwards what could not be used."""
-
-    def __init__(self) -> None:
-        self.before = {key: st.query_params.get_all(key) for key in st.query_params}
-        self.used: dict[str, object] = {}
-
-    def note(self, key: str, value: object) -> None:
-        """Record the value that the control `key` ended up with."""
-        self.used[key] = value
-
-    def complaints(self) -> list[str]:
-        """One sentence for each value of the address that no control took."""
-        found = []
-        for key, texts in self.before.items():
-            if key not in self.used or _same(texts, self.used[key]):
-                continue
-            asked, used = _escaped(", ".join(text[:40] for text in texts)), _escaped(_shown(self.used[key]))
-            found.append(
-                f"The address asks for {_escaped(key)} = {asked or 'nothing'}, which can't be used here; "
-                f"it is {used} now."
-            )
-        return found
-
-
 def race_controls() -> Choice | None:
     """Draw the controls; None where a typed formula can't be read (its error is shown beside it)."""
-    url = _Url()
+    url = Url()
     keys = [*SYSTEMS, FORMULA]
     names = {**{key: system.name for key, system in SYSTEMS.items()}, FORMULA: "Your own field"}
     key = choose("System", keys, "system", DEFAULT_SYSTEM, format_func=lambda k: names[k])
@@ -104,7 +80,7 @@ def race_controls() -> Choice | None:
         problem = Problem(key, y0, t_span, parameters, formulas, ATOL_RATIO.get(key, 1.0))
         config = RaceConfig(problem, methods, dt, rtol, controller)
     except ValueError as error:
-        st.error(_sentence(error), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
         return Choice(system, None)
     if len(methods) < 2:
         st.info("Choose at least two methods to let them race.", icon=":material/flag:")
@@ -132,12 +108,12 @@ def _typed_field() -> tuple[System, tuple[tuple[str, str], ...]] | None:
             _show_formula_error(state, error)
             return None
         except ValueError as error:
-            st.error(_sentence(error), icon=":material/error:")
+            st.error(sentence(error), icon=":material/error:")
             return None
     try:
         return parse_field(texts), tuple(texts.items())
     except ValueError as error:
-        st.error(_sentence(error), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
         return None
 
 
@@ -147,7 +123,7 @@ def _show_formula_error(state: str, error: FormulaError) -> None:
     st.code(f"{shown}\n{' ' * error.position}^", language=None)
 
 
-def _parameter(system: str, parameter: Parameter, url: _Url) -> float:
+def _parameter(system: str, parameter: Parameter, url: Url) -> float:
     key = f"{system}_{parameter.name}"
     label = f"${parameter.label}$"
     if parameter.log:
@@ -168,7 +144,7 @@ def _parameter(system: str, parameter: Parameter, url: _Url) -> float:
     return float(value)
 
 
-def _methods(stiff: bool, url: _Url) -> tuple[str, ...]:
+def _methods(stiff: bool, url: Url) -> tuple[str, ...]:
     key = "stiff_methods" if stiff else "methods"
     # in a narrow column the chips of four methods need more than one row
     chosen = st.multiselect(
@@ -186,7 +162,7 @@ def _methods(stiff: bool, url: _Url) -> tuple[str, ...]:
 
 
 def _steps(
-    key: str, system: System, methods: tuple[str, ...], t_span: tuple[float, float], url: _Url
+    key: str, system: System, methods: tuple[str, ...], t_span: tuple[float, float], url: Url
 ) -> tuple[float, float, str]:
     """The step size and, for the adaptive methods, the tolerance and the controller; only what is of use is shown."""
     dt, rtol, controller = DEFAULT_DT[key], 1e-4, "pi"
@@ -235,7 +211,7 @@ def _initial_key(system: str, state: str) -> str:
     return f"{system}_{state}0"
 
 
-def _initial(system: str, state: str, default: float, url: _Url) -> float:
+def _initial(system: str, state: str, default: float, url: Url) -> float:
     key = _initial_key(system, state)
     value = st.number_input(
         f"{state}(t₀)", value=float(default), step=0.1, format="%g", key=key, bind="query-params"
@@ -244,7 +220,7 @@ def _initial(system: str, state: str, default: float, url: _Url) -> float:
     return float(value)
 
 
-def _time_span(system: str, default: tuple[float, float], url: _Url) -> tuple[float, float]:
+def _time_span(system: str, default: tuple[float, float], url: Url) -> tuple[float, float]:
     start = st.number_input(
         "Start t₀", value=float(default[0]), step=1.0, format="%g", key=f"{system}_from", bind="query-params"
     )
@@ -260,39 +236,3 @@ def _time_span(system: str, default: tuple[float, float], url: _Url) -> tuple[fl
     url.note(f"{system}_from", start)
     url.note(f"{system}_to", end)
     return float(start), float(default[1]) if end is None else float(end)
-
-
-def _sentence(error: ValueError) -> str:
-    """The first line of an error, as a sentence, safe in Markdown."""
-    text = str(error).splitlines()[0]
-    text = _escaped(text[:1].upper() + text[1:])
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _escaped(text: str) -> str:
-    """Text from outside, so that Markdown shows it and nothing else: no link, no picture, no formula."""
-    for mark in "\\`*_$[]<>~:#|!":
-        text = text.replace(mark, f"\\{mark}")
-    return text
-
-
-def _same(texts: list[str], value: object) -> bool:
-    """Whether the address's text says what the control holds."""
-    if isinstance(value, list):
-        return texts == [str(item) for item in value]
-    if value is None:
-        return texts in ([], [""])
-    if isinstance(value, float):
-        try:
-            return float(texts[-1]) == value
-        except ValueError:
-            return False
-    return texts[-1] == str(value)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "empty"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "automatic" if value is None else str(value)

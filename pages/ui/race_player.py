@@ -1,4 +1,4 @@
-"""The race on a canvas: replays it on the client (no server round trip a frame), and a click picks the initial state."""
+"""The race on a canvas: replays it on the client (no server round trip a frame), and a click picks its start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import streamlit as st
 
 from node_core.studies.race_config import Lane, RaceResult
 from node_core.visualization.phase_plane import PhaseInfo, PhaseLane, phase_info
-from node_core.visualization.style import Floats, thinned
+from node_core.visualization.style import thinned
+from pages.ui.canvas import rounded, with_scale
 from pages.ui.layout import ASSETS
 
 MAX_CURVE = 900
@@ -22,7 +23,7 @@ _player = st.components.v2.component(
     "race_player",
     html=(_FILES / "player.html").read_text(encoding="utf-8"),
     css=(_FILES / "player.css").read_text(encoding="utf-8"),
-    js=(_FILES / "player.js").read_text(encoding="utf-8"),
+    js=with_scale((_FILES / "player.js").read_text(encoding="utf-8")),
 )
 
 
@@ -71,13 +72,13 @@ def player_data(result: RaceResult, axes: tuple[int, int], *, log_time: bool, pi
         "xTitle": info.x_title,
         "yTitle": info.y_title,
         "start": [result.config.problem.t_span[0], y0[0]] if result.dim == 1 else [y0[axes[0]], y0[axes[1]]],
-        "rx": _rounded(info.reference_x[shown]),
-        "ry": _rounded(info.reference_y[shown]),
+        "rx": rounded(info.reference_x[shown]),
+        "ry": rounded(info.reference_y[shown]),
         "field": {
-            "x": [] if field is None else _rounded(field.x),
-            "y": [] if field is None else _rounded(field.y),
-            "u": [] if field is None else _rounded(field.u, 3),
-            "v": [] if field is None else _rounded(field.v, 3),
+            "x": [] if field is None else rounded(field.x),
+            "y": [] if field is None else rounded(field.y),
+            "u": [] if field is None else rounded(field.u, 3),
+            "v": [] if field is None else rounded(field.v, 3),
             "nx": 22,
             "ny": 15,
         },
@@ -96,25 +97,20 @@ def _lane(lane: Lane, drawn: PhaseLane, info: PhaseInfo) -> dict[str, Any]:
     return {
         "label": lane.label,
         "colour": drawn.colour,
-        "t": _rounded(drawn.t[curve], 7),
-        "x": _rounded(drawn.x[curve]),
-        "y": _rounded(drawn.y[curve]),
-        "st": _rounded(drawn.dot_t[dots], 7),
-        "sx": _rounded(drawn.dot_x[dots]),
-        "sy": _rounded(drawn.dot_y[dots]),
-        "sn": _rounded(share, 7),
+        "t": rounded(drawn.t[curve], 7),
+        "x": rounded(drawn.x[curve]),
+        "y": rounded(drawn.y[curve]),
+        "st": rounded(drawn.dot_t[dots], 7),
+        "sx": rounded(drawn.dot_x[dots]),
+        "sy": rounded(drawn.dot_y[dots]),
+        "sn": rounded(share, 7),
         "thin": bool(drawn.dot_t.size < lane.step_t.size or dots.size < drawn.dot_t.size),
-        "jt": _rounded(drawn.rejected_t[crosses], 7),
-        "jx": _rounded(drawn.rejected_x[crosses]),
-        "jy": _rounded(drawn.rejected_y[crosses]),
+        "jt": rounded(drawn.rejected_t[crosses], 7),
+        "jx": rounded(drawn.rejected_x[crosses]),
+        "jy": rounded(drawn.rejected_y[crosses]),
         "steps": steps,
         "rejected": lane.n_rejected,
         "nfe": lane.nfe,
         "end": "" if lane.status == "done" else lane.status,
         "endT": float(lane.step_t[-1]),
     }
-
-
-def _rounded(values: Floats, digits: int = 5) -> list[float | None]:
-    """Values with `digits` significant digits; None (JSON's null) for what is not finite."""
-    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.tolist()]

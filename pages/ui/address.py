@@ -1,0 +1,66 @@
+"""What the address bar asks for in vain, and words from outside made safe: what the controls of the lessons share."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+class Url:
+    """Remembers what the address held before the controls took it, to say afterwards what could not be used."""
+
+    def __init__(self) -> None:
+        self.before = {key: st.query_params.get_all(key) for key in st.query_params}
+        self.used: dict[str, object] = {}
+
+    def note(self, key: str, value: object) -> None:
+        """Record the value that the control `key` ended up with."""
+        self.used[key] = value
+
+    def complaints(self) -> list[str]:
+        """One sentence for each value of the address that no control took."""
+        found = []
+        for key, texts in self.before.items():
+            if key not in self.used or _same(texts, self.used[key]):
+                continue
+            asked, used = escaped(", ".join(text[:40] for text in texts)), escaped(_shown(self.used[key]))
+            found.append(
+                f"The address asks for {escaped(key)} = {asked or 'nothing'}, which can't be used here; "
+                f"it is {used} now."
+            )
+        return found
+
+
+def sentence(error: ValueError) -> str:
+    """The first line of an error, as a sentence, safe in Markdown."""
+    text = str(error).splitlines()[0]
+    text = escaped(text[:1].upper() + text[1:])
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def escaped(text: str) -> str:
+    """Text from outside, so that Markdown shows it and nothing else: no link, no picture, no formula."""
+    for mark in "\\`*_$[]<>~:#|!":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _same(texts: list[str], value: object) -> bool:
+    """Whether the address's text says what the control holds."""
+    if isinstance(value, list):
+        return texts == [str(item) for item in value]
+    if value is None:
+        return texts in ([], [""])
+    if isinstance(value, float):
+        try:
+            return float(texts[-1]) == value
+        except ValueError:
+            return False
+    return texts[-1] == str(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "empty"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "automatic" if value is None else str(value)
