@@ -1,6 +1,6 @@
 """Gradients of an ODE solve: every mode of node_core against torchdiffeq, torchode and diffrax, and their memory.
 
-dopri5, tanh MLP 2-64-64-2, float32, t in [0, 1], rtol = atol = 1e-5, one thread; L = mean of the squares of all outputs.
+dopri5, tanh MLP 2-64-64-2, float32, t in [0, 1], rtol = atol = 1e-5, one thread; L = mean of all outputs squared.
 Speed is a ratio to torchdiffeq's adjoint (and to its backpropagation) in the same run; memory is the peak of a process
 of its own above what it held before the gradient.
 

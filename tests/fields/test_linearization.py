@@ -1,6 +1,6 @@
 """The closed-form linearization against plain autograd over all stages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from node_core.fields.linearization import Linearization
 from node_core.fields.mlp import MLPField
 
 DIM = 3
-Make = Callable[[MLPField, Sequence[Any] | Tensor, Sequence[Tensor] | Tensor], Linearization]
 
 
 def linearize(field: MLPField, ts: Sequence[Any] | Tensor, ys: Sequence[Tensor] | Tensor) -> Linearization:
@@ -50,12 +49,12 @@ def assert_equal(actual: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("hidden", [(8,), (8, 6), (8, 5, 7)])
 @pytest.mark.parametrize("time_dependent", [False, True])
 def test_a_reverse_sweep_equals_autograd_over_all_stages(
-    make: Make, activation: str, hidden: tuple[int, ...], time_dependent: bool
+    activation: str, hidden: tuple[int, ...], time_dependent: bool
 ) -> None:
     field = MLPField(DIM, hidden, activation, time_dependent, seed=3, dtype=torch.float64)
     ys, gs, ts = stages(6, 5, DIM)
     gy, gt, gp = expected_gradients(field, [torch.tensor(t, dtype=torch.float64) for t in ts], ys, gs)
-    linearization = make(field, ts, list(ys))
+    linearization = linearize(field, ts, list(ys))
     for i in reversed(range(6)):
         assert_equal(linearization.vjp(i, gs[i]), gy[i])
     for actual, expected in zip(linearization.parameter_gradients(), gp, strict=True):
@@ -63,12 +62,12 @@ def test_a_reverse_sweep_equals_autograd_over_all_stages(
     assert_equal(linearization.time_gradients(), torch.stack(gt))
 
 
-def test_per_sample_times_keep_a_gradient_for_each_sample(make: Make) -> None:
+def test_per_sample_times_keep_a_gradient_for_each_sample() -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
     ys, gs, _ = stages(4, 5, DIM)
     ts = list(gs.sum(-1, keepdim=True))
     gy, gt, gp = expected_gradients(field, ts, ys, gs)
-    linearization = make(field, ts, list(ys))
+    linearization = linearize(field, ts, list(ys))
     for i in reversed(range(4)):
         assert_equal(linearization.vjp(i, gs[i]), gy[i])
     for actual, expected in zip(linearization.parameter_gradients(), gp, strict=True):
@@ -77,11 +76,11 @@ def test_per_sample_times_keep_a_gradient_for_each_sample(make: Make) -> None:
 
 
 @pytest.mark.parametrize("shape", [(DIM,), (0, DIM), (2, 3, DIM), (700, DIM), (2048, DIM)])
-def test_any_batch_shape_works_also_past_one_group_of_stages(make: Make, shape: tuple[int, ...]) -> None:
+def test_any_batch_shape_works_also_past_one_group_of_stages(shape: tuple[int, ...]) -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
     ys, gs, ts = stages(5, *shape)
     gy, gt, gp = expected_gradients(field, [torch.tensor(t, dtype=torch.float64) for t in ts], ys, gs)
-    linearization = make(field, torch.tensor(ts, dtype=torch.float64), as_feature_major(ys))
+    linearization = linearize(field, torch.tensor(ts, dtype=torch.float64), as_feature_major(ys))
     for i in (3, 0, 4, 2, 1):
         assert_equal(linearization.vjp(i, gs[i]), gy[i])
     for actual, expected in zip(linearization.parameter_gradients(), gp, strict=True):
@@ -90,12 +89,12 @@ def test_any_batch_shape_works_also_past_one_group_of_stages(make: Make, shape: 
 
 
 @pytest.mark.parametrize("batch", [5, 700])
-def test_stages_without_a_cotangent_add_nothing(make: Make, batch: int) -> None:
+def test_stages_without_a_cotangent_add_nothing(batch: int) -> None:
     field = MLPField(DIM, (8, 6), time_dependent=True, seed=3, dtype=torch.float64)
     ys, gs, ts = stages(5, batch, DIM)
     gs[[0, 2, 3]] = 0.0
     _, gt, gp = expected_gradients(field, [torch.tensor(t, dtype=torch.float64) for t in ts], ys, gs)
-    linearization = make(field, ts, list(ys))
+    linearization = linearize(field, ts, list(ys))
     for i in (4, 1):
         linearization.vjp(i, gs[i])
     for actual, expected in zip(linearization.parameter_gradients(), gp, strict=True):
@@ -122,16 +121,16 @@ def test_linearizations_of_one_compiled_field_do_not_share_memory_while_they_liv
     assert_equal(alone.vjp(3, gs[3]), first[0])
 
 
-def test_a_second_cotangent_at_a_stage_is_refused(make: Make) -> None:
+def test_a_second_cotangent_at_a_stage_is_refused() -> None:
     field = MLPField(DIM, (8,), seed=3, dtype=torch.float64)
     ys, gs, ts = stages(2, 5, DIM)
-    linearization = make(field, ts, list(ys))
+    linearization = linearize(field, ts, list(ys))
     linearization.vjp(1, gs[1])
     with pytest.raises(RuntimeError, match="stage 1 already took its cotangent"):
         linearization.vjp(1, gs[1])
 
 
-def test_times_and_states_must_be_equally_many(make: Make) -> None:
+def test_times_and_states_must_be_equally_many() -> None:
     ys, _, ts = stages(3, 5, DIM)
     with pytest.raises(ValueError, match="2 stage times for 3 stage states"):
-        make(MLPField(DIM, (8,), dtype=torch.float64), ts[:2], list(ys))
+        linearize(MLPField(DIM, (8,), dtype=torch.float64), ts[:2], list(ys))
