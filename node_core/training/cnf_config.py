@@ -42,8 +42,8 @@ class CNFConfig:
         depth: layers K of a planar flow or a RealNVP (1 to 64).
         base: the density at t0: "normal", "mixture" (four Gaussians on a square) or "disc".
         objective: "likelihood": samples of the target, loss = mean -log q (nats); "reverse_kl": samples of the flow,
-            loss = E_q[log q - log p], p known up to a factor; "forward_kl": the mean -log q under p, by importance weights
-            p / q of the flow's own samples, so that p is needed only up to a factor as well.
+            loss = E_q[log q - log p], p known up to a factor; "forward_kl": the mean -log q under p, by importance
+            weights p / q of the flow's own samples, so that p is needed only up to a factor as well.
         seed: of weights, batches and noise.
         t1: end time of a CNF, 0 < t1 <= 10.
         method, rtol, atol, dt, gradient: as in `odeint`.
