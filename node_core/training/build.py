@@ -19,8 +19,8 @@ from node_core.models.settings import SolverSettings
 from node_core.training.config import TrainConfig, is_adaptive
 from node_core.training.state import TrainState
 
-MAX_STEPS = 1000
-TIME_LIMIT = 5.0  # s for one solve
+MAX_STEPS = 500
+TIME_LIMIT = 2.0  # s for one solve
 
 
 @functools.lru_cache(maxsize=4)
@@ -65,7 +65,7 @@ def trained_model(config: TrainConfig, state: TrainState) -> BlockClassifier:
     return model
 
 
-def adopt(model: BlockClassifier, flat: Tensor) -> None:
+def adopt(model: torch.nn.Module, flat: Tensor) -> None:
     """Make the parameters views of one flat vector, in their order."""
     parameters = list(model.parameters())
     ends = np.cumsum([0, *(p.numel() for p in parameters)]).tolist()

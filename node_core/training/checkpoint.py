@@ -30,7 +30,7 @@ _MAX_HEADER = 200_000
 _MAX_ITERATION = 10_000_000
 _MOMENTS = ("adam.mean", "adam.square")
 _POINTS, _LABELS = "data.points", "data.labels"
-_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
+_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints" / "classifiers"
 _REFUSED = "This checkpoint can't be used"
 
 
@@ -70,7 +70,8 @@ def save(config: TrainConfig, state: TrainState) -> bytes:
     if config.data.points:
         arrays[_POINTS] = np.array(config.data.points, dtype=np.float64)
         arrays[_LABELS] = np.array(config.data.labels, dtype=np.int32)
-    text = asdict(replace(config, data=replace(config.data, points=(), labels=())))
+    text = asdict(config)
+    text["data"] |= {"points": (), "labels": ()}  # they are arrays
     header = {"format": FORMAT, "config": json.dumps(text), "iteration": str(state.iteration)}
     raw = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header)
     if len(raw) > MAX_BYTES:
@@ -108,7 +109,7 @@ def load(raw: bytes) -> Checkpoint:
 
 
 def pretrained(name: str) -> Checkpoint:
-    """A checkpoint of assets/checkpoints, made by `python -m node_core.training.make_checkpoints`.
+    """A checkpoint of assets/checkpoints/classifiers, made by `python -m node_core.training.make_checkpoints`.
 
     Raises:
         ValueError: there is none of this name.

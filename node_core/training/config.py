@@ -48,7 +48,7 @@ class TrainConfig:
         loss: "cross_entropy", or "flow_map": the flow itself should map the points to the data's targets, without a
             head (mean squared error; the data set "sign_flip" has targets).
         seed: of weights, batches and random end times.
-        start: name of a pre-trained checkpoint in assets/checkpoints to begin from; "" begins with random weights.
+        start: name of a pre-trained checkpoint in assets/checkpoints/classifiers to begin from; "" for random weights.
         t1: end time of the flow, 0 < t1 <= 10.
         method: solver of the ODE-Net.
         rtol: relative tolerance of adaptive methods, 1e-6 (float32 knows no less) to 0.5.

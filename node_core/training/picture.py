@@ -29,7 +29,7 @@ TIMES = 33
 PATHS = 48
 POINTS = 1000  # drawn and judged, of the training points; half as many of the test points
 GRID_SHARE = 0.1  # of wall time; the whole snapshot may take 15 %
-_GRID_TIME_LIMIT = 2.0  # s
+_GRID_TIME_LIMIT = 0.5  # s
 
 
 @dataclass(frozen=True)

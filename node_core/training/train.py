@@ -22,14 +22,14 @@ from node_core.models.odenet import ODENet
 from node_core.models.resnet import ResNet
 from node_core.solution import Solution, SolveError, StepLog
 from node_core.training import picture, regularizers
+from node_core.training.adam import adam_step
 from node_core.training.build import accuracy_of, adopt, build_model, dataset, loss_of, solver_of
 from node_core.training.checkpoint import pretrained
 from node_core.training.config import TrainConfig, structure
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import Floats32, TrainState
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's usual constants (Kingma and Ba 2015)
-LARGEST_LOSS = 1e3  # past it nothing is learned any more; the loss begins near 1
+LARGEST_LOSS = 100.0  # past it nothing is learned any more; the loss begins near 1
 _BATCH, _END, _PROBE = 1, 2, 3  # streams of random numbers of an iteration
 
 
@@ -106,18 +106,17 @@ class Trainer:
         flow = self._flow(x, end)
         outputs = self.model.read(flow.final)
         loss = loss_of(outputs, labels, targets)
-        kinetic, jacobian = self._penalties(flow)
-        total = loss + config.kinetic * kinetic + config.jacobian * jacobian
+        penalties = self._penalties(flow)
+        total = loss
+        for name, penalty in penalties.items():
+            total = total + getattr(config, name) * penalty
         value = loss.item()
         self._check(total.item())
         gradients = torch.autograd.grad(total, self._parameters)
         self._update(torch.cat([g.reshape(-1) for g in gradients]))
         self.iteration += 1
         self.row, self.logs = self._record(value, accuracy_of(outputs, labels, targets), flow.solution)
-        if config.kinetic:
-            self.row["kinetic"] = float(kinetic)
-        if config.jacobian:
-            self.row["jacobian"] = float(jacobian)
+        self.row |= {name: penalty.item() for name, penalty in penalties.items()}
         return self.row
 
     def snapshot(self, *, grid: bool = True, rows: tuple[Row, ...] = (), now: float = 0.0) -> Snapshot:
@@ -192,35 +191,29 @@ class Trainer:
             raise self._gave_up(error) from error
         return Flow(solution.ys[-1], nodes, solution.ys[1:-1], weights, solution)
 
-    def _penalties(self, flow: Flow) -> tuple[Tensor | float, Tensor | float]:
-        """Kinetic energy and Jacobian norm of the batch, 0.0 for those with no weight."""
+    def _penalties(self, flow: Flow) -> dict[str, Tensor]:
+        """Kinetic energy and Jacobian norm of the batch, those that have a weight."""
         config, fields = self.config, cast("list[MLPField]", list(self.model.fields))
-        kinetic: Tensor | float = 0.0
-        jacobian: Tensor | float = 0.0
         if config.kinetic == 0 and config.jacobian == 0:
-            return kinetic, jacobian
+            return {}
         probe = None
         dim = flow.final.shape[1]
         if dim > regularizers.EXACT_DIM:
             probe = regularizers.rademacher(len(flow.final), dim, self._rng(_PROBE))
         # Layers with fields of their own are visited one by one, all others in one call.
         parts = [slice(k, k + 1) for k in range(len(fields))] if len(fields) > 1 else [slice(None)]
+        sums: dict[str, list[Tensor]] = {}
         for k, part in enumerate(parts):
             where = (fields[k], flow.nodes[part], flow.node_states[part], flow.weights[part])
             if config.kinetic:
-                kinetic = kinetic + regularizers.kinetic_energy(*where)
+                sums.setdefault("kinetic", []).append(regularizers.kinetic_energy(*where))
             if config.jacobian:
-                jacobian = jacobian + regularizers.jacobian_norm(*where, probe)
-        return kinetic, jacobian
+                sums.setdefault("jacobian", []).append(regularizers.jacobian_norm(*where, probe))
+        return {name: torch.stack(values).sum() for name, values in sums.items()}
 
     def _update(self, gradient: Tensor) -> None:
         """Adam."""
-        step = self.iteration + 1
-        self._m.lerp_(gradient, 1 - BETA_1)
-        self._v.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-        scale = math.sqrt(1 - BETA_2**step)
-        rate = self.config.lr * scale / (1 - BETA_1**step)
-        self._flat.addcdiv_(self._m, self._v.sqrt().add_(EPSILON * scale), value=-rate)
+        adam_step(self._flat, self._m, self._v, gradient, self.iteration, self.config.lr)
 
     def _record(
         self, loss: float, accuracy: float, solution: Solution | None
@@ -248,7 +241,7 @@ class Trainer:
         )
 
     def _gave_up(self, error: SolveError) -> DivergedError:
-        reason = str(error).split(" (method=")[0].rstrip(".")
+        reason = str(error).split(": ")[0]  # the advice after it is for callers of odeint
         return DivergedError(
             f"The flow could not be solved in iteration {self.iteration + 1} ({reason}): lower the learning rate (now "
             f"{self.config.lr:g}) or loosen the tolerance, and play on from the last good state, or reset."
