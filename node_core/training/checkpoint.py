@@ -30,7 +30,7 @@ _MAX_HEADER = 200_000
 _MAX_ITERATION = 10_000_000
 _MOMENTS = ("adam.mean", "adam.square")
 _POINTS, _LABELS = "data.points", "data.labels"
-_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints" / "classifiers"
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints" / "classifiers"
 _REFUSED = "This checkpoint can't be used"
 
 
@@ -114,9 +114,9 @@ def pretrained(name: str) -> Checkpoint:
     Raises:
         ValueError: there is none of this name.
     """
-    path = _FOLDER / f"{name}.safetensors"
+    path = FOLDER / f"{name}.safetensors"
     if not name.replace("_", "").replace("-", "").isalnum() or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in _FOLDER.glob("*.safetensors")))
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.safetensors")))
         raise ValueError(f"There is no checkpoint {name!r}: choose one of {known}.")
     return load(path.read_bytes())
 

@@ -214,7 +214,7 @@ def test_an_unknown_pretrained_name_is_refused() -> None:
             pretrained(name)
 
 
-@pytest.mark.parametrize("path", sorted(checkpoint._FOLDER.glob("*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(checkpoint.FOLDER.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_a_pretrained_checkpoint_is_valid_and_draws_at_once(path: Any) -> None:
     found = pretrained(path.stem)
     config = replace(found.config, start=path.stem)
