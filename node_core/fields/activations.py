@@ -49,7 +49,8 @@ def _sigmoid_slope(h: Tensor) -> Tensor:
 
 def _sigmoid_curvature(h: Tensor, slope: Tensor) -> Tensor:
     # d slope / dx = (1 - 2 h) dh/dx and dh/dx = rate * slope = 2 slope
-    return slope * (2.0 - 4.0 * h)
+    # As slope - 2 slope h, doubled: two passes over memory instead of three.
+    return torch.addcmul(slope, slope, h, value=-2.0).mul_(2.0)
 
 
 def _sigmoid_backward_(cotangent: Tensor, h: Tensor) -> Tensor:

@@ -1,0 +1,167 @@
+"""Continuous normalizing flows against torchdiffeq's example: a likelihood and its gradient, at equal weights.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.cnf [--out cnf.json] [--train]
+
+B = 512 points in the plane, exact trace, float32, dopri5 at 1e-5 with the same (integral) step controller, t from 1
+to 0, one thread. The candidates take turns in every round, so that a slow moment of the machine hits all of them; the
+numbers are medians over the rounds and, portable between machines, ratios. Function evaluations and the errors of loss
+and gradient against a solve at 1e-10 in float64 are printed beside them. torchdiffeq differentiates through the solver,
+which is how its example runs, or by the continuous adjoint (the example's --adjoint).
+
+With --train, a flow also learns the eight Gaussians, and two moons for a minute: how far it stays from the entropy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.cnf_peer import PeerFlow, peer_nll, peer_of
+from node_core.cnf.continuous import CNF, SolverChoice
+from node_core.cnf.hypernetwork import HypernetworkField
+from node_core.cnf.painted import TargetConfig
+from node_core.fields.mlp import MLPField
+from node_core.training.cnf import FlowTrainer
+from node_core.training.cnf_build import entropy_of
+from node_core.training.cnf_config import CNFConfig
+
+BATCH, TOLERANCE, T1 = 512, 1e-5, 1.0
+GAIN = 2.0  # on the initial weights, so that the flow really moves
+Result = tuple[float, int, Sequence[Tensor]]
+
+
+def fields() -> dict[str, MLPField | HypernetworkField]:
+    """The two fields of the comparison."""
+    found: dict[str, MLPField | HypernetworkField] = {
+        "MLP 2-64-64-2": MLPField(2, (64, 64)),
+        "hypernetwork, width 64": HypernetworkField(2, 64, 32),
+    }
+    for field in found.values():
+        with torch.no_grad():
+            for p in field.parameters():
+                p.mul_(GAIN)
+    return found
+
+
+def ours(field: nn.Module, x: Tensor, tolerance: float = TOLERANCE) -> Result:
+    """Loss, function evaluations and gradient of our flow."""
+    flow = CNF(field, t1=T1, solver=SolverChoice(rtol=tolerance, atol=tolerance))
+    found = flow.inverse(x)
+    loss = -(flow.base.log_prob(found.points) + found.log_det).mean()
+    gradient = torch.autograd.grad(loss, list(field.parameters()))
+    return loss.item(), found.solution.stats.nfe, gradient
+
+
+def theirs(peer: PeerFlow, x: Tensor, adjoint: bool) -> Result:
+    """Loss, function evaluations (forward) and gradient of the peer."""
+    peer.nfe = 0
+    loss = peer_nll(peer, x.clone(), T1, TOLERANCE, adjoint)
+    nfe = peer.nfe
+    return loss.item(), nfe, torch.autograd.grad(loss, list(peer.parameters()))
+
+
+def error(gradient: Sequence[Tensor], exact: Sequence[Tensor]) -> float:
+    """Relative error of a gradient, in the Euclidean norm."""
+    difference = sum(float((a.double() - b).square().sum()) for a, b in zip(gradient, exact, strict=True))
+    return (difference / sum(float(b.square().sum()) for b in exact)) ** 0.5
+
+
+def compare(name: str, field: MLPField | HypernetworkField, rounds: int) -> list[dict[str, Any]]:
+    """One row a candidate."""
+    x = 1.5 * torch.randn((BATCH, 2), generator=torch.Generator().manual_seed(0))
+    exact_loss, _, exact = ours(copy.deepcopy(field).double(), x.double(), 1e-10)
+    peer = peer_of(field)
+    candidates: dict[str, Callable[[], Result]] = {
+        "torchdiffeq": lambda: theirs(peer, x, False),
+        "torchdiffeq, adjoint": lambda: theirs(peer, x, True),
+        "node_core": lambda: ours(field, x),
+    }
+    times: dict[str, list[float]] = {candidate: [] for candidate in candidates}
+    found: dict[str, Result] = {}
+    for r in range(rounds + 1):
+        for candidate, call in candidates.items():
+            started = time.perf_counter()
+            found[candidate] = call()
+            if r > 0:  # the first round warms up
+                times[candidate].append(time.perf_counter() - started)
+    own = median(times["node_core"])
+    return [
+        {
+            "field": name,
+            "candidate": candidate,
+            "ms": 1e3 * median(times[candidate]),
+            "node_core is faster by": median(times[candidate]) / own,
+            "nfe": found[candidate][1],
+            "loss error": abs(found[candidate][0] - exact_loss),
+            "gradient error": error(found[candidate][2], exact),
+        }
+        for candidate in candidates
+    ]
+
+
+def learn(name: str, iterations: int, limit: float) -> dict[str, Any]:
+    """Train on a target for some iterations or seconds; the distance to its entropy in nats."""
+    config = CNFConfig(
+        TargetConfig(name), hidden=(64, 64), batch=512, lr=0.01, lr_end=0.05, iterations=iterations
+    )
+    trainer = FlowTrainer(config)
+    started = time.perf_counter()
+    while trainer.iteration < iterations and time.perf_counter() - started < limit:
+        trainer.iterate()
+    seconds = time.perf_counter() - started
+    x = torch.from_numpy(trainer.target.sample(10_000, 12345))
+    with torch.no_grad():
+        nll = -float(trainer.flow.log_prob(x).mean())
+    best = entropy_of(config.target)
+    assert best is not None
+    return {
+        "target": name,
+        "iterations": trainer.iteration,
+        "seconds": seconds,
+        "nll": nll,
+        "entropy": best,
+        "gap": nll - best,
+    }
+
+
+def main() -> None:
+    """Prints the tables and, if asked, writes them as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--train", action="store_true", help="also train on two targets (minutes)")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = [row for name, field in fields().items() for row in compare(name, field, arguments.rounds)]
+    print(
+        f"{'field':<24} {'candidate':<22} {'ms':>8} {'ratio':>7} {'nfe':>5} {'loss error':>11} {'grad error':>11}"
+    )
+    for row in rows:
+        field, candidate, ms, ratio, nfe, loss, gradient = row.values()
+        print(
+            f"{field:<24} {candidate:<22} {ms:>8.2f} {ratio:>6.1f}x {nfe:>5} {loss:>11.1e} {gradient:>11.1e}"
+        )
+    trained = []
+    if arguments.train:
+        trained = [learn("eight_gaussians", 600, 600.0), learn("two_moons", 600, 60.0)]
+        for entry in trained:
+            print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items()))
+    if arguments.out is not None:
+        arguments.out.write_text(
+            json.dumps({"torch": torch.__version__, "rows": rows, "trained": trained}, indent=1)
+        )
+
+
+if __name__ == "__main__":
+    main()
