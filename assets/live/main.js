@@ -37,6 +37,9 @@ const STYLE = `
   .time { min-width: 62px; font-variant-numeric: tabular-nums; }
 `;
 
+// All views of the page: a key commands every one of them.
+const VIEWS_OF_PAGE = new Set();
+
 export class LiveView {
   constructor(root) {
     this.root = root;
@@ -71,6 +74,7 @@ export class LiveView {
     this.socket?.close();
     this.resizer.disconnect();
     window.removeEventListener("keydown", this.onKey, true);
+    VIEWS_OF_PAGE.delete(this);
   }
 
   // -- building
@@ -150,6 +154,7 @@ export class LiveView {
     this.onKey = (event) => this.key(event);
     // Before Streamlit's own shortcuts (r reruns the app), hence on the window and while the event comes down.
     window.addEventListener("keydown", this.onKey, true);
+    VIEWS_OF_PAGE.add(this);
     const { canvas } = this;
     canvas.onpointermove = (event) => this.point(event);
     canvas.onpointerdown = (event) => {
@@ -176,8 +181,12 @@ export class LiveView {
     if (target.closest?.("input, textarea, select, button, a, [role=slider], [role=combobox], [contenteditable=true]"))
       return;
     event.preventDefault();
-    event.stopImmediatePropagation();
-    this.command(command);
+    event.stopImmediatePropagation(); // the first view acts for all
+    const views = [...VIEWS_OF_PAGE].filter((view) => view.root.isConnected);
+    // Runs beside each other stay in step: one that stands still is not started by pausing the others.
+    const running = views.filter((view) => view.status === "running");
+    const meant = command === "toggle" && running.length > 0 ? running : views;
+    for (const view of meant) view.command(command);
   }
 
   /** Tell the run, then the page, whose buttons and curves should follow. */

@@ -196,13 +196,22 @@ class LiveRuns:
                 self._submit(run)
         self._notify(run)
 
-    def reset(self, token: str, config: Any = None, *, state: bytes | None = None) -> None:
-        """Begin again, paused: with `config` or the present one, from `state` or where the run began."""
+    def reset(
+        self, token: str, config: Any = None, *, state: bytes | None = None, fresh: bool = False
+    ) -> None:
+        """Begin again, paused: with `config` or the present one, from `state` or where the run began.
+
+        Args:
+            token: the run.
+            config: None keeps the present one.
+            state: where to begin, now and at later resets; None where the run began.
+            fresh: begin at the task's own beginning: a state of another model is of no use to this one.
+        """
         with self._lock:
             run = self._runs[token]
             run.last_poll = self._clock()
             run.config = run.config if config is None else config
-            run.initial = run.initial if state is None else state
+            run.initial = None if fresh and state is None else (run.initial if state is None else state)
             run.state = run.initial
             self._drop_chunk(run)
             run.status, run.error, run.crashes, run.pending = "paused", "", 0, 0.0

@@ -37,4 +37,12 @@ LESSONS = (
         "Watch the gradient flow backward through the solver, find out what each way back costs, and see the "
         "adjoint method lose its way.",
     ),
+    Lesson(
+        "pages/odenet.py",
+        "ODE-Net",
+        ":material/blur_on:",
+        "Learning",
+        "Press Play and watch a learned flow untangle your data while its solver works harder and harder; turn the "
+        "tolerance, the learning rate or the solver while it trains.",
+    ),
 )

@@ -9,7 +9,8 @@ The canvas (assets/live) is mounted once and talks to `live_socket`; widgets onl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -70,7 +71,7 @@ def _follow(runs: LiveRuns, token: str, config: Any, live_fields: Sequence[str])
     """Bring the run to the page's configuration, gently if it can be."""
     present = runs.poll(token).config
     if type(present) is not type(config):
-        runs.reset(token, config)
+        runs.reset(token, config, fresh=True)
         return
     changes = {
         entry.name: getattr(config, entry.name)
@@ -81,16 +82,22 @@ def _follow(runs: LiveRuns, token: str, config: Any, live_fields: Sequence[str])
         runs.message(token, changes)
     elif changes:
         playing = runs.look(token).status == "running"
-        runs.reset(token, config)
+        runs.reset(token, config, fresh=True)
         if playing:
             runs.play(token)
 
 
-def live_controls(token: str) -> None:
-    """Play or pause, step, reset, speed; a failed run says why. Space, the right arrow and r do the same."""
+def live_controls(token: str, *others: str) -> None:
+    """Play or pause, step, reset, speed; a failed run says why. Space, the right arrow and r do the same.
+
+    Args:
+        token: the run.
+        others: runs shown beside it, which do all the same.
+    """
     runs = live_runs()
-    view = runs.poll(token)
-    playing = view.status == "running"
+    tokens = (token, *others)
+    states = [runs.poll(each).status for each in tokens]
+    playing, finished = "running" in states, all(status == "finished" for status in states)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             "Pause" if playing else "Play",
@@ -98,26 +105,26 @@ def live_controls(token: str) -> None:
             icon=":material/pause:" if playing else ":material/play_arrow:",
             type="primary",
             help="Space",
-            disabled=view.status == "finished",
-            on_click=runs.toggle,
-            args=(token,),
+            disabled=finished,
+            on_click=_toggle,
+            args=(tokens,),
         )
         st.button(
             "Step",
             key=f"{token} step",
             icon=":material/skip_next:",
             help="One iteration: →",
-            disabled=view.status == "finished",
-            on_click=runs.step,
-            args=(token,),
+            disabled=finished,
+            on_click=_each,
+            args=(runs.step, tokens),
         )
         st.button(
             "Reset",
             key=f"{token} reset",
             icon=":material/restart_alt:",
             help="r",
-            on_click=runs.reset,
-            args=(token,),
+            on_click=_each,
+            args=(runs.reset, tokens),
         )
         speed = st.select_slider(
             "Speed",
@@ -128,7 +135,21 @@ def live_controls(token: str) -> None:
             help="Slow shows single iterations; fast trains as quickly as the server can.",
         )
     budget, interval = _PACES[speed]
-    runs.pace(token, budget=budget, interval=interval)
+    for each in tokens:
+        runs.pace(each, budget=budget, interval=interval)
+
+
+def _toggle(tokens: Sequence[str]) -> None:
+    """Pause all if any is running, else play all: runs beside each other stay in step."""
+    runs = live_runs()
+    playing = any(runs.look(token).status == "running" for token in tokens if token in runs)
+    _each(runs.pause if playing else runs.play, tokens)
+
+
+def _each(command: Callable[[str], None], tokens: Sequence[str]) -> None:
+    for token in tokens:
+        with suppress(KeyError):  # a run may have made room for another since the button was drawn
+            command(token)
 
 
 # name: seconds of computing a chunk (1e-3: one iteration), least seconds between two chunks

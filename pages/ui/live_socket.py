@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gzip
+import importlib.metadata
+import importlib.util
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +23,7 @@ from node_core.training.live import LiveRuns
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "live"
 NO_SUCH_RUN = 4404  # the WebSocket's close code: the page asks for a new run
 _LONGEST_MESSAGE = 256
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def live_routes(runs: Callable[[], LiveRuns]) -> list[BaseRoute]:
@@ -33,6 +38,7 @@ def live_routes(runs: Callable[[], LiveRuns]) -> list[BaseRoute]:
 
     return [
         WebSocketRoute("/live/{token}", endpoint),
+        Route("/live-assets/{version}/plotly.js", plotly_script, methods=["GET"]),
         Route("/live-assets/{version}/{name}", live_asset, methods=["GET"]),
     ]
 
@@ -49,12 +55,38 @@ async def live_asset(request: Request) -> Response:
     if path is None:
         return Response(status_code=404)
     fresh = request.path_params["version"] == asset_version()
-    cache = "public, max-age=31536000, immutable" if fresh else "no-cache"
+    cache = _FOR_EVER if fresh else "no-cache"
     return FileResponse(
         path,
         media_type="text/javascript",
         headers={"Cache-Control": cache, "X-Content-Type-Options": "nosniff"},
     )
+
+
+def plotly_address() -> str:
+    """Where the installed plotly's script is served, for charts that are updated in place."""
+    return f"live-assets/plotly-{importlib.metadata.version('plotly')}/plotly.js"
+
+
+async def plotly_script(request: Request) -> Response:
+    """The script of the installed plotly package; nothing is fetched from elsewhere."""
+    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    body = await asyncio.to_thread(_plotly, zipped)
+    headers = {"Cache-Control": _FOR_EVER, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+    return Response(
+        body,
+        media_type="text/javascript",
+        headers=headers | ({"Content-Encoding": "gzip"} if zipped else {}),
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _plotly(zipped: bool) -> bytes:
+    spec = importlib.util.find_spec("plotly")  # finds the folder without importing the package
+    assert spec is not None
+    assert spec.origin is not None
+    script = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    return gzip.compress(script, 6) if zipped else script
 
 
 async def live_endpoint(websocket: WebSocket, runs: LiveRuns) -> None:

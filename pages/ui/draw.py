@@ -1,0 +1,47 @@
+"""A pad on which people draw their own data: classes by colour, sent to the page when they ask to train on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from node_core.data.dataset import DataConfig
+from node_core.data.drawn import drawn_config
+from pages.ui.layout import ASSETS
+
+_FILES = ASSETS / "draw"
+_pad = st.components.v2.component(
+    "drawing_pad",
+    html=(_FILES / "draw.html").read_text(encoding="utf-8"),
+    css=(_FILES / "draw.css").read_text(encoding="utf-8"),
+    js=(_FILES / "draw.js").read_text(encoding="utf-8"),
+)
+
+
+def drawing_pad(start: DataConfig, key: str, on_points: Callable[[], None]) -> object:
+    """Mount the pad; what was drawn when "Train on these" was last pressed in this run of the script, or None.
+
+    Args:
+        start: the drawing to begin with (later ones stay in the browser).
+        key: of the component; the session state holds its answer as `st.session_state[key].points`.
+        on_points: called before the page reruns with new points.
+    """
+    rows = [[*point, label] for point, label in zip(start.points, start.labels, strict=True)]
+    return _pad(key=key, data={"points": rows}, on_points_change=on_points).points
+
+
+def read_drawing(answer: Any, seed: int) -> DataConfig:
+    """The data of a drawing as the browser sent it: rows [x, y, class].
+
+    Raises:
+        ValueError: it is empty, has one class, or is no list of such rows; the sentence names the remedy.
+    """
+    if not isinstance(answer, Sequence) or not all(_is_row(row) for row in answer):
+        raise ValueError("the drawing can't be read: clear it and draw again.")
+    return drawn_config([row[:2] for row in answer], [int(row[2]) for row in answer], seed=seed)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list) and len(row) == 3 and all(isinstance(v, int | float) for v in row)

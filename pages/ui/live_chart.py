@@ -1,0 +1,36 @@
+"""A plotly chart that is updated in place: the reader's zoom survives, which st.plotly_chart of 1.67 does not grant."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.ui.layout import ASSETS
+from pages.ui.live_socket import plotly_address
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_chart = st.components.v2.component(
+    "live_chart",
+    html='<div class="live-chart" role="img"></div>',
+    js=(ASSETS / "chart" / "chart.js").read_text(encoding="utf-8"),
+    isolate_styles=False,  # plotly's zoom needs its styles, which it puts into the page
+)
+
+
+def live_chart(figure: Figure, key: str, label: str) -> None:
+    """Draw a figure, or bring the one of this key up to date.
+
+    Args:
+        figure: with a height and a `uirevision` in its layout: while that is the same, zoom and hidden curves stay.
+        key: unique in the page.
+        label: what the chart is, for those who cannot see it.
+    """
+    _chart(
+        key=key,
+        data={"figure": json.loads(figure.to_json()), "library": plotly_address(), "label": label},
+        height=figure.layout.height,
+    )

@@ -1,0 +1,267 @@
+"""The controls of the ODE-Net lesson: what may change while it trains, and what begins a new run; all in the URL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from node_core.data.dataset import DataConfig
+from node_core.data.toy import DATASETS, USER_SETS
+from node_core.solvers.methods import METHODS
+from node_core.training.config import LossName, TrainConfig, parameter_shapes
+from pages.ui.address import Url, sentence
+from pages.ui.layout import choose, log_grid, slide, slide_int, switch
+from pages.ui.own_data import csv_data, drawn_data, keep
+
+METHOD_CHOICES = ("dopri5", "tsit5", "bosh3", "dopri8", "fehlberg45", "euler", "midpoint", "heun", "rk4")
+GRADIENTS = {
+    "backprop": "through the solver",
+    "checkpointed": "checkpointed",
+    "adjoint": "adjoint",
+    "adjoint_seminorm": "adjoint, seminorm",
+    "interpolated": "adjoint, interpolated",
+}
+NONE, KINETIC, JACOBIAN, STEER = "none", "kinetic energy", "Jacobian norm", "random end time (STEER)"
+RATES = [*log_grid(1e-4, 1.0), 10.0, 100.0]
+TOLERANCES = log_grid(1e-6, 0.1, (1.0, 3.0))
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
+WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128)
+WEIGHTS = log_grid(1e-4, 10.0)
+LARGER, RESNET = "one more dimension", "a ResNet"
+SETS = [*DATASETS, *USER_SETS]
+SET_NAMES = {key: spec.label for key, spec in DATASETS.items()} | USER_SETS
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The run that the widgets describe (None where they cannot), and what is trained beside it."""
+
+    config: TrainConfig | None
+    beside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A case worth seeing: its button, what it sets, and what to watch for."""
+
+    label: str
+    icon: str
+    values: Mapping[str, Any]
+    watch: str
+
+
+PRESETS = {
+    "circles": Preset(
+        "Circles",
+        ":material/adjust:",
+        {"data": "circles", "n": 400, "width": 32, "augment": 0, "lr": 0.01, "rtol": 1e-3, "beside": []},
+        "Press Play: the flow pulls the inner ring out through the outer one's gap between points, and pays in NFE.",
+    ),
+    "spirals": Preset(
+        "Spirals",
+        ":material/cyclone:",
+        {"data": "two_spirals", "n": 400, "width": 32, "augment": 1, "lr": 0.02, "rtol": 1e-3, "beside": []},
+        "Press Play and look from the side (3-D): the arms are lifted apart and unwound.",
+    ),
+    "annulus": Preset(
+        "Annulus",
+        ":material/trip_origin:",
+        {
+            "data": "annulus",
+            "n": 1000,
+            "width": 32,
+            "augment": 0,
+            "lr": 0.05,
+            "rtol": 1e-4,
+            "beside": [LARGER],
+        },
+        "Press Play: the ball can't leave its shell in the plane, since paths can't cross. The plain net can only "
+        "squeeze it through gaps between the points, ever more steps each; one more dimension lifts it out.",
+    ),
+    "flip": Preset(
+        "Sign flip",
+        ":material/swap_vert:",
+        {
+            "data": "sign_flip",
+            "n": 200,
+            "width": 32,
+            "augment": 0,
+            "lr": 0.02,
+            "rtol": 1e-3,
+            "beside": [LARGER, RESNET],
+        },
+        "Press Play: −1 must go to +1 and +1 to −1. On a line the paths would have to cross, so the plain ODE-Net "
+        "stays at a loss of 1; in a plane they pass each other, and a ResNet jumps.",
+    ),
+}
+
+
+def preset_buttons() -> None:
+    """One button a case."""
+    with st.container(horizontal=True):
+        for key, preset in PRESETS.items():
+            st.button(preset.label, key=f"preset_{key}", icon=preset.icon, on_click=_take_preset, args=(key,))
+
+
+def _take_preset(key: str) -> None:
+    """Set the case's values (in a callback, before the next run)."""
+    st.session_state.update(PRESETS[key].values)
+    st.session_state.update({"noise": DATASETS[str(PRESETS[key].values["data"])].noise, "reg": NONE})
+    st.session_state.update({"method": "dopri5", "gradient": "backprop", "per_sample": False})
+
+
+def watch_for(config: TrainConfig) -> str:
+    """What to see with this data."""
+    for preset in PRESETS.values():
+        if preset.values["data"] == config.data.name:
+            return preset.watch
+    spec = DATASETS.get(config.data.name)
+    return spec.look_for if spec else "Press Play, and see whether a flow can untangle your points."
+
+
+def show_config(config: TrainConfig) -> TrainConfig:
+    """Set the widgets to a configuration (in a callback, before the next run), and say what they then describe."""
+    data, state = config.data, st.session_state
+    rate, rtol = _nearest(RATES, config.lr), _nearest(TOLERANCES, config.rtol)
+    dt, width = _nearest(STEPS, config.dt), int(_nearest(WIDTHS, config.hidden[0]))
+    state.update({"data": data.name, "seed": config.seed, "width": width, "augment": config.augment})
+    state.update({"sees_t": config.time_dependent, "method": config.method, "gradient": config.gradient})
+    state.update({"lr": rate, "rtol": rtol, "dt": dt, "per_sample": config.per_sample, "beside": []})
+    if data.name in USER_SETS:
+        keep(data)
+    else:
+        state.update({"n": data.n, "noise": data.noise})
+        data = DataConfig(data.name, data.n, data.noise, config.seed)
+    chosen = next((name for name in (KINETIC, JACOBIAN, STEER) if getattr(config, FIELD[name]) > 0), NONE)
+    state["reg"] = chosen
+    if chosen == STEER:
+        state["steer"] = config.steer
+    elif chosen != NONE:
+        state["weight"] = _nearest(WEIGHTS, getattr(config, FIELD[chosen]))
+    return TrainConfig(
+        data=data,
+        hidden=(width, width),
+        augment=config.augment,
+        time_dependent=config.time_dependent,
+        seed=config.seed,
+        loss=loss_for(data.name),
+    )
+
+
+def parameters_of(config: TrainConfig) -> int:
+    """Trainable numbers of the model."""
+    return sum(math.prod(shape) for shape in parameter_shapes(config).values())
+
+
+def loss_for(name: str) -> LossName:
+    """How a data set is learned: the sign flip is a map to be learned, the others are classified."""
+    return "flow_map" if name == "sign_flip" else "cross_entropy"
+
+
+def _nearest(options: Sequence[float], value: float) -> float:
+    return min(options, key=lambda option: abs(option - value))
+
+
+FIELD = {KINETIC: "kinetic", JACOBIAN: "jacobian", STEER: "steer"}
+
+
+def odenet_controls() -> Choice:
+    """Draw the controls; a value that can't be used is told in a sentence, and the config is then None."""
+    url = Url()
+    with st.container(border=True):
+        st.markdown("**While it trains** :gray[takes effect at once]")
+        live = _live_controls(url)
+    with st.container(border=True):
+        st.markdown("**Data and model** :gray[a change begins a new run]")
+        data, structure = _structure_controls(url)
+    beside = st.pills(
+        "Beside it", [LARGER, RESNET], selection_mode="multi", key="beside", bind="query-params"
+    )
+    complaints = url.complaints()
+    if complaints:
+        st.warning("  \n".join(complaints), icon=":material/link_off:")
+    try:
+        config = None if data is None else TrainConfig(data=data, **structure, **live)
+    except ValueError as error:
+        st.error(sentence(error), icon=":material/error:")
+        config = None
+    return Choice(config, tuple(beside or ()))
+
+
+def beside_configs(config: TrainConfig, beside: tuple[str, ...]) -> list[tuple[str, str, TrainConfig]]:
+    """(key, title, configuration) of every run of the page: the net itself and what stands beside it."""
+    dims = f"{config.dim + config.augment} dimension{'s' if config.dim + config.augment > 1 else ''}"
+    shown = [("run", f"ODE-Net in {dims}", config)]
+    if LARGER in beside:
+        larger = replace(config, augment=config.augment + 1)
+        shown.append(("larger", f"ODE-Net in {larger.dim + larger.augment} dimensions", larger))
+    if RESNET in beside:
+        layers = 3
+        jumping = replace(config, model="resnet", layers=layers, steer=0.0, per_sample=False)
+        shown.append(("resnet", f"ResNet of {layers} layers", jumping))
+    return shown
+
+
+def _live_controls(url: Url) -> dict[str, Any]:
+    lr = _scale("Learning rate", "lr", 0.01, RATES, url)
+    method = choose("Solver", METHOD_CHOICES, "method", "dopri5", format_func=lambda m: METHODS[m].label)
+    url.note("method", METHODS[method].label)
+    values: dict[str, Any] = {"lr": lr, "method": method}
+    if METHODS[method].adaptive:
+        values["rtol"] = values["atol"] = _scale("Tolerance", "rtol", 1e-3, TOLERANCES, url)
+    else:
+        values["dt"] = _scale("Step size", "dt", 0.1, list(STEPS), url)
+    gradient = choose("Gradient", list(GRADIENTS), "gradient", "backprop", format_func=lambda g: GRADIENTS[g])
+    url.note("gradient", GRADIENTS[gradient])
+    reg = choose("Regulariser", [NONE, KINETIC, JACOBIAN, STEER], "reg", NONE)
+    url.note("reg", reg)
+    if reg == STEER:
+        values["steer"] = slide("b / T", "steer", 0.5, 0.05, 0.95, 0.05, "The end time is random in T ± b.")
+    elif reg != NONE:
+        values[FIELD[reg]] = _scale("Weight λ", "weight", 0.01, WEIGHTS, url)
+    if METHODS[method].adaptive:
+        values["per_sample"] = switch(
+            "Steps of its own for each path",
+            "per_sample",
+            help="Switch on Steps above the picture to see them.",
+        )
+    return {"gradient": gradient, **values}
+
+
+def _structure_controls(url: Url) -> tuple[DataConfig | None, dict[str, Any]]:
+    name = choose("Data", SETS, "data", "circles", format_func=lambda key: SET_NAMES[key])
+    url.note("data", SET_NAMES[name])
+    seed = st.number_input("Seed", 0, 9999, 0, 1, key="seed", bind="query-params")
+    url.note("seed", seed)
+    data: DataConfig | None
+    if name == "drawn":
+        data = drawn_data(0)
+    elif name == "csv":
+        data = csv_data(0)
+        if data is None:
+            st.info("Choose a file: a row a point, the class in its last column.", icon=":material/upload:")
+    else:
+        n = slide_int("Points", "n", 400, 50, 2000, 50)
+        noise = slide("Noise", "noise", DATASETS[name].noise, 0.0, 0.5, 0.01)
+        url.note("n", n)
+        url.note("noise", noise)
+        data = DataConfig(name, n, noise, int(seed))
+    width = st.select_slider("Width of f", WIDTHS, 32, key="width", bind="query-params")
+    augment = slide_int("Extra dimensions", "augment", 0, 0, 5)
+    sees_t = switch("f sees the time t", "sees_t")
+    url.note("width", width)
+    url.note("augment", augment)
+    structure: dict[str, Any] = {"hidden": (width, width), "augment": augment, "time_dependent": sees_t}
+    return data, structure | {"seed": int(seed), "loss": loss_for(name)}
+
+
+def _scale(label: str, key: str, default: float, values: list[float], url: Url) -> float:
+    value = st.select_slider(
+        label, values, default, key=key, format_func=lambda v: f"{v:g}", bind="query-params"
+    )
+    url.note(key, value)
+    return float(value)
