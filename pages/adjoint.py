@@ -59,13 +59,14 @@ ALL_MODES, TOLERANCE, HORIZON, COST, PAPER_FIGURE = (
 
 def _watch(result: AdjointResult) -> None:
     """The player with what to see in it."""
+    spec = result.config.task.spec
     adjoint_player(result, key="player")
     if result.ways and all(way.failure for way in result.ways):
         st.info("No chosen mode found a way back: try checkpointed.", icon=":material/tune:")
     explain(
         "Blue goes forward to the loss; then the red arrows a(t), the sensitivity of the loss to the state, flow "
-        f"backward. Purple is the state that the mode goes back with. {result.config.task.spec.look_for}",
-        rf"\begin{{gathered}} {LOSS} = \tfrac12 \sum_i \|z(t_i) - z^*\|^2 \\ {result.config.task.spec.latex} \end{{gathered}}",
+        f"backward. Purple is the state that the mode goes back with. {spec.look_for}",
+        rf"\begin{{gathered}} {LOSS} = \tfrac12 \sum_i \|z(t_i) - z^*\|^2 \\ {spec.latex} \end{{gathered}}",
         gradient_snippet(result.config),
     )
 

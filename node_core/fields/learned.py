@@ -8,8 +8,10 @@ which holds numbers only: reading it can run no code. The names are those of `ML
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from node_core.fields.base import Array, namespace_of
-
 CHECKPOINT = Path(__file__).resolve().parents[2] / "assets" / "checkpoints" / "odenet_spiral.safetensors"
 HIDDEN = 24
 SHAPES = {"weight_1": (HIDDEN, 2), "bias_1": (HIDDEN,), "weight_2": (2, HIDDEN), "bias_2": (2,)}
 MAX_BYTES = 1_000_000
 
+Components = Sequence[Any]
 Weights = dict[str, NDArray[np.float64]]
 
 
@@ -63,10 +64,27 @@ def _committed() -> Weights:
     return load_weights()
 
 
-def learned_field(t: Any, y: Array) -> Array:
-    """The learned dy/dt at states y (..., 2), a NumPy array or a torch tensor; it does not depend on t."""
-    xp = namespace_of(y)
+def learned(t: Any, y: Components, p: Mapping[str, float], xp: ModuleType) -> tuple[Any, ...]:
+    """Right-hand side on components of the batch shape, as `node_core.fields.classical` writes them."""
+    w, hidden = _layers(y, xp)
+    return tuple((hidden * w["weight_2"][i]).sum(-1) + w["bias_2"][i] for i in range(2))
+
+
+def learned_jacobian(
+    t: Any, y: Components, p: Mapping[str, float], xp: ModuleType
+) -> tuple[tuple[Any, ...], ...]:
+    """W_2 diag(1 - tanh^2) W_1."""
+    w, hidden = _layers(y, xp)
+    slope = 1.0 - hidden * hidden
+    return tuple(
+        tuple((slope * (w["weight_2"][i] * w["weight_1"][:, j])).sum(-1) for j in range(2)) for i in range(2)
+    )
+
+
+def _layers(y: Components, xp: ModuleType) -> tuple[Any, Any]:
+    """The weights in y's kind of array, and the hidden layer (..., HIDDEN)."""
     w: Any = _committed()
     if xp is not np:
-        w = {name: xp.as_tensor(value, dtype=y.dtype, device=y.device) for name, value in w.items()}
-    return xp.tanh(y @ w["weight_1"].T + w["bias_1"]) @ w["weight_2"].T + w["bias_2"]
+        w = {name: xp.as_tensor(value, dtype=y[0].dtype, device=y[0].device) for name, value in w.items()}
+    first, second = (np.asarray(v)[..., None] if xp is np else v[..., None] for v in y)
+    return w, xp.tanh(first * w["weight_1"][:, 0] + second * w["weight_1"][:, 1] + w["bias_1"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from node_core.fields import classical
+from node_core.fields.learned import learned, learned_jacobian
 from node_core.fields.system import (
     Frame,
     Parameter,
@@ -253,6 +254,22 @@ SUDDEN_BEND = System(
     exact=classical.bend_exact,
 )
 
+LEARNED = System(
+    key="learned",
+    name="Learned spiral (ODE-Net)",
+    latex=r"(\dot x, \dot y)^{\top} = W_2 \tanh\bigl(W_1 (x, y)^{\top} + b_1\bigr) + b_2",
+    look_for="A net has learned this field from spirals; the solver does not care where a field comes from.",
+    dim=2,
+    state_names=("x", "y"),
+    parameters=(),
+    y0=(0.25, 0.0),
+    t_span=(0.0, 8.0),
+    view=((-1.3, 1.3), (-1.3, 1.3)),
+    stiff=False,
+    rhs=learned,
+    jacobian=learned_jacobian,
+)
+
 SYSTEMS: dict[str, System] = {
     system.key: system
     for system in (
@@ -266,6 +283,7 @@ SYSTEMS: dict[str, System] = {
         FITZHUGH_NAGUMO,
         ROBERTSON,
         SUDDEN_BEND,
+        LEARNED,
     )
 }
 """Every built-in system by its key. Read-only by agreement."""

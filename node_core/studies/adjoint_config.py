@@ -24,7 +24,7 @@ MODES = {
 }
 """Every gradient mode and what the pictures call it."""
 
-METHOD_CHOICES = ("dopri5", "tsit5", "dopri8", "bosh3")
+METHOD_CHOICES = ("dopri5", "tsit5", "dopri8", "bosh3", "rodas5p")
 PAPER_METHODS = ("scipy_adams", "dopri5", "bosh3", "dopri8")
 MAX_OBSERVATIONS = 8
 LARGEST_HORIZON = 20.0
@@ -318,7 +318,7 @@ class MemoryConfig:
     """Peak memory against the number of steps: rk4 with fixed steps, a net of any module, a batch of states."""
 
     modes: tuple[str, ...] = tuple(MODES)
-    steps: tuple[int, ...] = (25, 50, 100, 200)
+    steps: tuple[int, ...] = (20, 40, 80, 160)
     batch: int = 512
 
     def __post_init__(self) -> None:

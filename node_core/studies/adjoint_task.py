@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -176,5 +177,5 @@ def relative(value: Floats, truth: Floats) -> float:
 
 def told(error: SolveError) -> str:
     """A failure's message as a sentence for the page."""
-    text = str(error).split("; or take")[0]
+    text = re.sub(r" \(try method=[^)]*\)", "", str(error).split("; or take")[0])
     return text[:1].upper() + text[1:] + "."

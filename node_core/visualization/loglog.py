@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from node_core.visualization.style import REFERENCE_COLOUR, Floats, log_limits, styled
+
+NARROW = 1.6
+"""Decades below which 2 and 5 get their ticks as well."""
 
 
 class Series(NamedTuple):
@@ -56,10 +60,10 @@ def series_of(
 def log_figure(info: LogInfo, *, height: int = 440) -> go.Figure:
     """Draw `info` with y, and x if asked for, on a logarithmic axis."""
     figure = go.Figure()
-    for guide in info.guides:
+    for guide, dash in zip(info.guides, cycle(("dash", "dot"))):
         figure.add_scatter(
             x=list(guide.x), y=list(guide.y), mode="lines", name=guide.label, hoverinfo="skip",
-            line={"color": REFERENCE_COLOUR, "dash": "dash", "width": 2.5},
+            line={"color": REFERENCE_COLOUR, "dash": dash, "width": 2.5},
         )  # fmt: skip
     for line in info.series:
         figure.add_scatter(
@@ -87,11 +91,11 @@ def _log_axis(update: object, title: str, values: list[Floats], *, flip: bool = 
     assert callable(update)
     limits = log_limits(np.concatenate(values) if values else np.empty(0), pad=0.08)
     wide = 1.0 if limits is None else limits[1] - limits[0]
-    update(
-        type="log",
-        title_text=title,
-        exponentformat="power",
-        dtick="D2" if wide < 1.3 else max(1, round(wide / 6)),
-    )
-    if limits is not None:
-        update(range=list(limits[::-1] if flip else limits))
+    update(type="log", title_text=title, exponentformat="power", dtick=max(1, round(wide / 6)))
+    if limits is None:
+        return
+    if wide < NARROW:  # plotly would write 2 and 5 so small that they read as exponents
+        marks = [m * 10.0**k for k in range(int(limits[0]) - 1, int(limits[1]) + 2) for m in (1, 2, 5)]
+        marks = [mark for mark in marks if limits[0] <= np.log10(mark) <= limits[1]]
+        update(tickmode="array", tickvals=marks, ticktext=[f"{mark:g}" for mark in marks])
+    update(range=list(limits[::-1] if flip else limits))

@@ -30,6 +30,7 @@ DEFAULT_DT = {
     "fitzhugh_nagumo": 0.5,
     "robertson": 10.0,
     "sudden_bend": 0.1,
+    "learned": 0.2,
     FORMULA: 0.1,
 }
 # Robertson's y2 is some 1e-5: with atol = rtol nothing would hold it, and explicit methods blow up at once
