@@ -12,26 +12,30 @@ reverse sweep begins, and is computed for several stages in one product.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from node_core.fields.layout import workspace
+from node_core.fields.linearization import Linearization, StagewiseLinearization
 from node_core.fields.mlp_compiled import VJP, CompiledMLP
 from node_core.fields.mlp_derivatives import layer_gradient
 
 # Stages are worked on in groups of about so many columns: their activations should stay in the second-level cache.
 GROUP_COLUMNS = 1024
+TAPE_BYTES = 128_000_000
+TAPED_ROWS = 192  # fewer rows are faster computed again, several stages at once
 
 
 class CompiledMLPFlow:
     """[f, -tr df/dz] at fixed weights on states (n, dim + 1) = [z, delta]; nothing depends on delta.
 
-    Made of a `CompiledMLP`, for one solve, outside of autograd. Results are feature-major in memory.
+    Made of a `CompiledMLP`, for one solve, outside of autograd. Results are feature-major in memory. When `recording`,
+    the activations of the solve's evaluations are kept for its reverse sweep, as far as they fit (`Tape`).
     """
 
-    def __init__(self, mlp: CompiledMLP) -> None:
+    def __init__(self, mlp: CompiledMLP, recording: bool = False) -> None:
         self.mlp = mlp
         self.dim = mlp.dim
         self.layers = len(mlp.affine)
@@ -42,6 +46,7 @@ class CompiledMLPFlow:
         self.trace = TraceForm([factor.T for factor in mlp.transposed_factors()]) if self.layers < 3 else None
         self._minus = first.new_full((1, mlp.affine[-1].shape[1] - 1), -1.0)
         self._hidden: list[Tensor] = []
+        self._tape = Tape() if recording else None
 
     def __call__(self, t: Any, y: Tensor) -> Tensor:
         """The value (n, dim + 1)."""
@@ -53,7 +58,8 @@ class CompiledMLPFlow:
             out[:-1], out[-1] = value.T, divergence.neg_()
             return out.T
         mlp = self.mlp
-        if not self._hidden or self._hidden[0].shape[1] != n:
+        recording = self._tape is not None and n >= TAPED_ROWS
+        if recording or not self._hidden or self._hidden[0].shape[1] != n:
             self._hidden = [workspace(columns, affine.shape[1], n) for affine in mlp.affine]
             for h in self._hidden:
                 h[-1].fill_(1.0)
@@ -63,12 +69,15 @@ class CompiledMLPFlow:
         if self.layers == 2:
             mlp.core_(torch.mm(mlp.affine[0], self._hidden[0], out=inner[1]))
         torch.mm(mlp.affine[-1], self._hidden[-1], out=out[:-1])
-        slope = mlp.activation.slope
+        slopes = [mlp.activation.slope(h) for h in inner]
+        image = None
         if self.layers == 1:
-            torch.mm(self.trace.minus_c, slope(inner[0]), out=out[-1:])
+            torch.mm(self.trace.minus_c, slopes[0], out=out[-1:])
         else:
-            image = torch.mm(self.trace.core, slope(inner[0]))
-            torch.mm(self._minus, image.mul_(slope(inner[1])), out=out[-1:])
+            image = torch.mm(self.trace.core, slopes[0])
+            torch.mm(self._minus, torch.mul(image, slopes[1]), out=out[-1:])
+        if recording and self._tape is not None:
+            self._tape.add(float(t), Evaluation(columns, self._hidden, slopes, image))
         return out.T
 
     def vjp(self, t: Any, y: Tensor, g: Tensor) -> VJP:
@@ -78,11 +87,58 @@ class CompiledMLPFlow:
         value = torch.cat((found.value, -found.divergence.unsqueeze(1)), 1)
         return VJP(value, torch.nn.functional.pad(found.y, (0, 1)), found.parameters, found.t)
 
-    def linearize(self, ts: Sequence[float], ys: Tensor) -> MLPFlowLinearization | StagewiseLinearization:
+    def _product(self, t: float, y: Tensor, g: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        found = self.vjp(t, y, g)
+        return found.y, found.parameters
+
+    def linearize(self, ts: Sequence[float], ys: Tensor) -> Linearization:
         """Linearise at the stages (t_i, ys[i]), ys of shape (stages, n, dim + 1)."""
         if self.trace is None:
-            return StagewiseLinearization(self, ts, ys)
-        return MLPFlowLinearization(self, self.trace, ts, ys)
+            return StagewiseLinearization(self._product, ts, ys)
+        known = None if self._tape is None else self._tape.find(ts, ys.transpose(1, 2))
+        return MLPFlowLinearization(self, self.trace, ts, ys, known)
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation computed: its state (dim + 1, n), hidden layers with a row of ones, slopes, and M s_1."""
+
+    columns: Tensor
+    hidden: list[Tensor]
+    slopes: list[Tensor]
+    image: Tensor | None
+
+
+class Tape:
+    """The evaluations of a solve, by time, until they outgrow `TAPE_BYTES`; then none are kept."""
+
+    def __init__(self) -> None:
+        self._found: dict[float, list[Evaluation]] | None = {}
+        self._bytes = 0
+
+    def add(self, t: float, evaluation: Evaluation) -> None:
+        """Keep an evaluation."""
+        if self._found is None:
+            return
+        h = evaluation.hidden[0]
+        self._bytes += 5 * h.numel() * h.element_size()
+        if self._bytes > TAPE_BYTES:
+            self._found = None
+            return
+        self._found.setdefault(t, []).append(evaluation)
+
+    def find(self, ts: Sequence[float], columns: Tensor) -> list[Evaluation] | None:
+        """The evaluations at these stages, columns (stages, dim + 1, n); None if one is missing.
+
+        Several at one time (the last stages of a step, a rejected attempt) are told apart by their states.
+        """
+        found = []
+        for t, state in zip(ts, columns, strict=True):
+            known = None if self._found is None else self._found.get(float(t))
+            if not known:
+                return None
+            distances = [float((e.columns - state).abs().max()) for e in known] if len(known) > 1 else [0.0]
+            found.append(known[distances.index(min(distances))])
+        return found
 
 
 class TraceForm:
@@ -126,11 +182,18 @@ class MLPFlowLinearization:
     Visit the stages in any order, each once; the reverse order needs the memory of one group only.
     """
 
-    def __init__(self, flow: CompiledMLPFlow, trace: TraceForm, ts: Sequence[float], ys: Tensor) -> None:
-        self._flow, self._trace = flow, trace
+    def __init__(
+        self,
+        flow: CompiledMLPFlow,
+        trace: TraceForm,
+        ts: Sequence[float],
+        ys: Tensor,
+        known: Sequence[Evaluation] | None = None,
+    ) -> None:
+        self._flow, self._trace, self._known = flow, trace, known
         self._ts, self._columns = ts, ys.transpose(1, 2)
-        self._size = max(1, GROUP_COLUMNS // max(1, ys.shape[1]))
-        self._open: dict[int, _Group] = {}
+        self._size = 1 if known is not None else max(1, GROUP_COLUMNS // max(1, ys.shape[1]))
+        self._open: dict[int, _Group | _KnownStage] = {}
         self._gradients: list[Tensor] | None = None
         self._reduced: Tensor | None = None
         self._times = ys.new_zeros(len(ts))
@@ -140,10 +203,7 @@ class MLPFlowLinearization:
         k, member = divmod(i, self._size)
         group = self._open.get(k)
         if group is None:
-            first = k * self._size
-            last = min(first + self._size, len(self._ts))
-            group = _Group(self._flow, self._trace, self._ts[first:last], self._columns[first:last])
-            self._open[k] = group
+            group = self._open[k] = self._group(k)
         found = group.vjp(member, g.T)
         if group.complete:
             self._close(k)
@@ -168,6 +228,12 @@ class MLPFlowLinearization:
             self._close(k)
         return self._times
 
+    def _group(self, k: int) -> _Group | _KnownStage:
+        if self._known is not None:
+            return _KnownStage(self._flow, self._trace, self._ts[k], self._known[k])
+        rows = slice(k * self._size, min((k + 1) * self._size, len(self._ts)))
+        return _Group(self._flow, self._trace, self._ts[rows], self._columns[rows])
+
     def _close(self, k: int) -> None:
         group = self._open.pop(k)
         gradients, reduced = group.parameter_gradients()
@@ -180,6 +246,62 @@ class MLPFlowLinearization:
         if self._flow.mlp.time_dependent:
             self._times[k * self._size : k * self._size + len(group.ts)] = group.time_gradients()
         group.release()
+
+
+class _KnownStage:
+    """A single stage whose activations are on the tape."""
+
+    def __init__(self, flow: CompiledMLPFlow, trace: TraceForm, t: float, evaluation: Evaluation) -> None:
+        self.ts, self._t = [t], float(t)
+        self._mlp, self._dim, self._trace, self._known = flow.mlp, flow.dim, trace, evaluation
+        self.complete = False
+
+    def vjp(self, _: int, g: Tensor) -> Tensor:
+        """(dim + 1, n) -> (dim + 1, n)."""
+        if self.complete:
+            raise RuntimeError("this stage already took its cotangent; linearise again.")
+        self.complete = True
+        known, trace, curvature = self._known, self._trace, self._mlp.activation.curvature
+        slopes = known.slopes
+        through = (
+            [trace.c] if known.image is None else [torch.mm(trace.core_transposed, slopes[1]), known.image]
+        )
+        transposed = self._mlp.transposed_factors()
+        self._cotangent = cotangent = g[:-1]
+        self._w = w = -g[-1]
+        self._deltas: list[Tensor] = []
+        for k in range(len(slopes) - 1, -1, -1):
+            extra = curvature(known.hidden[k][:-1], slopes[k]).mul_(through[k]).mul_(w)
+            cotangent = extra.addcmul_(torch.mm(transposed[k + 1], cotangent), slopes[k])
+            self._deltas.insert(0, cotangent)
+        out = torch.empty_like(g)
+        out[-1].zero_()
+        torch.mm(transposed[0], cotangent, out=out[:-1])
+        return out
+
+    def parameter_gradients(self) -> tuple[list[Tensor], Tensor]:
+        """As those of a group."""
+        known, first, activation = self._known, self._deltas[0], self._mlp.activation
+        ones = known.hidden[0][-1]
+        bias = torch.mv(first, ones)
+        weight = torch.mm(first, known.columns[:-1].T)
+        if self._mlp.time_dependent:
+            weight = torch.cat((weight, (bias * self._t).unsqueeze(1)), 1)
+        gradients = [weight, bias]
+        for delta, h in zip((*self._deltas[1:], self._cotangent), known.hidden, strict=True):
+            gradients += layer_gradient(activation, delta, h[:-1], ones)
+        # The tape may be asked again (retain_graph): `reduce` overwrites the last slopes.
+        slopes = [*known.slopes[:-1], known.slopes[-1].clone()]
+        return gradients, self._trace.reduce(slopes, self._w)
+
+    def time_gradients(self) -> Tensor:
+        """g^T d/dt, (1,)."""
+        column = self._mlp.time_column
+        assert column is not None
+        return torch.mm(column.T, self._deltas[0]).sum(1)
+
+    def release(self) -> None:
+        """Nothing is borrowed."""
 
 
 class _Group:
@@ -257,33 +379,3 @@ class _Group:
     def release(self) -> None:
         """Give the memory back; the group is used up."""
         self._mlp.give_workspace(len(self.ts), self._w.shape[1], self._space)
-
-
-class StagewiseLinearization:
-    """A `Linearization` of any compiled field that has a `vjp`: one product a stage."""
-
-    def __init__(self, compiled: Any, ts: Sequence[float], ys: Tensor) -> None:
-        self._compiled, self._ts, self._ys = compiled, ts, ys
-        self._gradients: list[Tensor] | None = None
-        self._times = ys.new_zeros(len(ts))
-
-    def vjp(self, i: int, g: Tensor) -> Tensor:
-        """The product with g at stage i."""
-        found = self._compiled.vjp(self._ts[i], self._ys[i], g)
-        self._times[i] = found.t
-        if self._gradients is None:
-            self._gradients = list(found.parameters)
-        else:
-            for total, new in zip(self._gradients, found.parameters, strict=True):
-                total.add_(new)
-        return found.y
-
-    def parameter_gradients(self) -> tuple[Tensor, ...]:
-        """Sum over the stages visited."""
-        if self._gradients is None:
-            raise RuntimeError("no stage took a cotangent: call vjp before parameter_gradients.")
-        return tuple(self._gradients)
-
-    def time_gradients(self) -> Tensor:
-        """g_i^T d/dt of every stage."""
-        return self._times

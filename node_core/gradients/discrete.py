@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
-from node_core.gradients.vjp import has_closed_form
+from node_core.gradients.vjp import linearize
 from node_core.solvers.explicit import ExplicitStepper
 from node_core.solvers.problem import CountedField, Problem
 from node_core.solvers.solve import Solved, solve
@@ -59,7 +59,7 @@ class DiscreteRun:
 
     Args:
         steps_at_once: how many steps are linearised together where the field has a closed form. All (None) is
-            fastest; one needs the least memory. Other fields rebuild one step's graph at a time.
+            fastest; one needs the least memory. Other fields are linearised a stage at a time.
     """
 
     def __init__(self, problem: Problem, request: Request, steps_at_once: int | None) -> None:
@@ -77,7 +77,7 @@ class DiscreteRun:
         started = time.perf_counter()
         solved, problem = self.solved, self.problem
         trace = Trace(self.request.record_adjoint)
-        sweep_type = ClosedFormSweep if self._has_closed_form_steps() else GraphSweep
+        sweep_type = StageSweep if isinstance(solved.stepper, ExplicitStepper) else GraphSweep
         sweep = sweep_type(problem, solved, self._steps_at_once or max(1, len(solved.steps)))
         outputs = outputs_of(solved.steps, solved.t_end, problem.ts, len(grad_ys))
         adjoint = sweep.run(grad_ys, outputs, trace)
@@ -111,9 +111,6 @@ class DiscreteRun:
             y = result.y1
         return torch.cat(rows)
 
-    def _has_closed_form_steps(self) -> bool:
-        return has_closed_form(self.problem) and isinstance(self.solved.stepper, ExplicitStepper)
-
 
 class Sweep:
     """A reverse sweep over all steps; subclasses know how to go back through some of them."""
@@ -125,7 +122,7 @@ class Sweep:
 
     def run(self, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace) -> Tensor:
         """Return dL/dy0."""
-        steps, solved = self.solved.steps, self.solved
+        steps = self.solved.steps
         adjoint = torch.zeros_like(self.problem.y0)
         for end in range(len(steps), 0, -self.steps_at_once):
             start = max(0, end - self.steps_at_once)
@@ -138,7 +135,6 @@ class Sweep:
             self.problem.y0,
             flatten(self.parameter_gradients(), adjoint) if trace.wanted else None,
         )
-        del solved
         return adjoint
 
     def back_through(
@@ -171,7 +167,7 @@ class Sweep:
 
 
 class GraphSweep(Sweep):
-    """Any field, any method: rebuild one step's graph, differentiate it, drop it."""
+    """Implicit methods: rebuild one step's graph, differentiate it, drop it."""
 
     def back_through(
         self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
@@ -201,8 +197,8 @@ class GraphSweep(Sweep):
         return adjoint
 
 
-class ClosedFormSweep(Sweep):
-    """A field with closed-form products and an explicit method: the formulas above, without any graph."""
+class StageSweep(Sweep):
+    """Explicit methods: the formulas above, with the products of the field's closed form or of autograd."""
 
     def back_through(
         self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
@@ -218,7 +214,7 @@ class ClosedFormSweep(Sweep):
             tables.append(table)
             times += table.times
             states.append(table.states)
-        linear = self.problem.f.linearize(times, torch.cat(states))  # type: ignore[attr-defined]
+        linear = linearize(self.problem, times, torch.cat(states))
         self.nfe += len(times)
         first = len(times)
         for n, table in zip(reversed(indices), reversed(tables), strict=True):

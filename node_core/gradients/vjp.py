@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from node_core.fields.linearization import Linearization, StagewiseLinearization
 from node_core.solvers.problem import CountedField, Problem
 
 # (t, y, g) -> f(t, y), g^T df/dy, [g^T df/dp for each parameter]
@@ -59,6 +61,14 @@ class ClosedFormVjp:
 def vjp_of(problem: Problem) -> AutogradVjp | ClosedFormVjp:
     """The cheapest vector-Jacobian product that the field offers."""
     return ClosedFormVjp(problem) if has_closed_form(problem) else AutogradVjp(problem)
+
+
+def linearize(problem: Problem, ts: Sequence[float], ys: Tensor) -> Linearization:
+    """The field linearised at the stages (t_i, ys[i]) of explicit steps."""
+    if has_closed_form(problem):
+        return cast(Linearization, problem.f.linearize(ts, ys))  # type: ignore[attr-defined]
+    products = AutogradVjp(problem)
+    return StagewiseLinearization(lambda t, y, g: products(t, y, g)[1:], ts, ys)
 
 
 def has_closed_form(problem: Problem) -> bool:

@@ -284,7 +284,8 @@ class _Loop:
 
     def _keep(self, step: Step) -> None:
         if self.keep_steps:
-            self.result.steps.append(step)
+            # The error has been judged: a kept step holds only what dense output and gradients ask for.
+            self.result.steps.append(step._replace(result=step.result._replace(error=None)))
 
     def _with_f1(self, step: Step, t1: float) -> Step:
         """Evaluate f at the end of the step if dense output needs it; the next step starts from that very value."""

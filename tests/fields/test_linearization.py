@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from node_core.fields.layout import as_feature_major
-from node_core.fields.linearization import Linearization
 from node_core.fields.mlp import MLPField
 
 DIM = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from node_core import MLPField, odeint
 
 MODES = ("backprop", "checkpointed", "adjoint", "adjoint_seminorm", "interpolated")
 DISCRETE = ("backprop", "checkpointed")
-TIGHT = {"rtol": 1e-10, "atol": 1e-10}
+TIGHT: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 
 
 class TimeNet(nn.Module):
@@ -55,10 +56,10 @@ def start() -> Tensor:
     return torch.tensor([[0.5, -0.3], [1.0, 0.2]], dtype=torch.float64)
 
 
-def gradients(field: nn.Module, mode: str, times: list[float], **options: object) -> list[Tensor]:
+def gradients(field: nn.Module, mode: str, times: list[float], **options: Any) -> list[Tensor]:
     """dL/dy0 and dL/dtheta of a loss that looks at every output."""
     y0 = start().requires_grad_()
-    ys = odeint(field, y0, times, gradient=mode, **options).ys  # type: ignore[arg-type]
+    ys = odeint(field, y0, times, gradient=mode, **options).ys
     weights = torch.linspace(0.5, 1.5, ys.numel(), dtype=ys.dtype).view_as(ys)
     (ys.square() * weights).sum().backward()
     return [torch.zeros_like(x) if x.grad is None else x.grad.clone() for x in (y0, *field.parameters())]
@@ -271,7 +272,7 @@ def test_hidden_parameters_are_found_by_backprop_and_asked_for_by_the_others() -
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("method", ["rodas5p", "trapezoid"])
 def test_implicit_methods_have_gradients_in_every_mode(method: str, mode: str) -> None:
-    options: dict[str, object] = {"dt": 0.02} if method == "trapezoid" else dict(TIGHT)
+    options: dict[str, Any] = {"dt": 0.02} if method == "trapezoid" else dict(TIGHT)
     found = gradients(Linear([[-0.1, 1.0], [-1.0, -0.2]]), mode, [0.0, 1.0], method=method, **options)
     reference = gradients(Linear([[-0.1, 1.0], [-1.0, -0.2]]), "backprop", [0.0, 1.0], **TIGHT)
     for a, b in zip(found, reference, strict=True):
