@@ -13,7 +13,7 @@ from node_core.fields.mlp import MLPField
 DIM = 3
 
 
-def linearize(field: MLPField, ts: Sequence[Any] | Tensor, ys: Sequence[Tensor] | Tensor) -> Linearization:
+def linearize(field: MLPField, ts: Sequence[Any] | Tensor, ys: Sequence[Tensor] | Tensor) -> MLPLinearization:
     return field.linearize(ts, ys)
 
 
