@@ -9,6 +9,7 @@ from torch import Tensor
 
 from node_core.fields.layout import as_feature_major
 from node_core.fields.mlp import MLPField
+from node_core.fields.mlp_linearization import MLPLinearization
 
 DIM = 3
 
