@@ -28,6 +28,10 @@ from node_core.training.config import TrainConfig
 from node_core.training.train import Trainer
 
 
+CASES = ((32, 64, 1e-3), (32, 256, 1e-3), (48, 256, 1e-3), (48, 256, 1e-5), (48, 500, 1e-3))
+"""(width of both hidden layers, batch, tolerance)"""
+
+
 class PeerField(nn.Module):
     """The field as a user of torchdiffeq writes it."""
 
@@ -114,12 +118,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     report = {}
-    for batch, tolerance in ((256, 1e-3), (256, 1e-5), (500, 1e-3)):
+    for width, batch, tolerance in CASES:
         data = DataConfig("moons", n=2 * batch, noise=0.1)
-        config = TrainConfig(data=data, hidden=(48, 48), batch=batch, rtol=tolerance, atol=tolerance, lr=3e-3)
-        title = f"batch {batch}, tolerance {tolerance:g}"
+        config = TrainConfig(
+            data=data, hidden=(width, width), batch=batch, rtol=tolerance, atol=tolerance, lr=3e-3
+        )
+        title = f"width {width}, batch {batch}, tolerance {tolerance:g}"
         report[title] = compare(config, arguments.iterations)
-        print(f"{title:34s} iterations/s   ratio   loss")
+        print(f"{title:36s} iterations/s   ratio   loss")
         for name, row in report[title].items():
             print(f"  {name:32s} {row['iterations_per_second']:12.1f} {row['ratio']:7.1f} {row['loss']:7.4f}")
     if arguments.out:

@@ -18,7 +18,7 @@ LANES: tuple[LaneName, ...] = ("none", "kinetic", "jacobian", "steer")
 
 def race_training() -> TrainConfig:
     """Two circles in three dimensions, which every lane can separate."""
-    return TrainConfig(data=DataConfig("circles", n=300), augment=1, rtol=1e-4, atol=1e-4)
+    return TrainConfig(data=DataConfig("circles", n=250), augment=1, batch=200)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RegularizerRaceConfig:
     """
 
     train: TrainConfig = field(default_factory=race_training)
-    iterations: int = 150
+    iterations: int = 100
     lanes: tuple[LaneName, ...] = LANES
     kinetic: float = 0.05
     jacobian: float = 0.02
