@@ -19,13 +19,13 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.cnf_peer import PeerFlow, peer_nll, peer_of
+from benchmarks.timing import interleaved
 from node_core.cnf.continuous import CNF, SolverChoice
 from node_core.cnf.hypernetwork import HypernetworkField
 from node_core.cnf.painted import TargetConfig
@@ -85,21 +85,14 @@ def compare(name: str, field: MLPField | HypernetworkField, rounds: int) -> list
         "torchdiffeq, adjoint": lambda: theirs(peer, x, True),
         "node_core": lambda: ours(field, x),
     }
-    times: dict[str, list[float]] = {candidate: [] for candidate in candidates}
-    found: dict[str, Result] = {}
-    for r in range(rounds + 1):
-        for candidate, call in candidates.items():
-            started = time.perf_counter()
-            found[candidate] = call()
-            if r > 0:  # the first round warms up
-                times[candidate].append(time.perf_counter() - started)
-    own = median(times["node_core"])
+    found = {candidate: call() for candidate, call in candidates.items()}
+    seconds = interleaved(candidates, rounds)
     return [
         {
             "field": name,
             "candidate": candidate,
-            "ms": 1e3 * median(times[candidate]),
-            "node_core is faster by": median(times[candidate]) / own,
+            "ms": 1e3 * seconds[candidate],
+            "node_core is faster by": seconds[candidate] / seconds["node_core"],
             "nfe": found[candidate][1],
             "loss error": abs(found[candidate][0] - exact_loss),
             "gradient error": error(found[candidate][2], exact),

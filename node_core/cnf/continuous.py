@@ -206,9 +206,9 @@ class CNF(Flow):
 
     def augmented_field(self, z: Tensor) -> AugmentedField:
         """The field of one solve from z (n, dim), with its noise drawn."""
-        return augmented(
-            self.field, self.divergence, self.divergence.draw(z.detach(), self.noise_seed), self.penalties
-        )
+        noise = self.divergence.draw(z.detach(), self.noise_seed)
+        recording = torch.is_grad_enabled() and self.solver.gradient == "backprop"
+        return augmented(self.field, self.divergence, noise, self.penalties, recording)
 
     def _flow(self, start: Tensor, t_start: float, t_end: float) -> Flowed:
         self.check_points("the start", start)

@@ -42,13 +42,20 @@ class AugmentedField(nn.Module):
         divergence: how the trace is found.
         noise: the solve's noise from `divergence.draw`; None if exact.
         penalties: also integrate the kinetic energy and the squared Jacobian.
+        recording: a gradient will be asked for: a closed form may keep what its solve computes.
     """
 
     def __init__(
-        self, field: Field, divergence: Divergence, noise: Tensor | None = None, penalties: bool = False
+        self,
+        field: Field,
+        divergence: Divergence,
+        noise: Tensor | None = None,
+        penalties: bool = False,
+        recording: bool = False,
     ) -> None:
         super().__init__()
         self.field = field
+        self.recording = recording
         self.divergence, self.noise, self.penalties = divergence, noise, penalties
         self.accepts_float_time = bool(getattr(field, "accepts_float_time", False))
 
@@ -64,23 +71,34 @@ class AugmentedField(nn.Module):
 
 
 class ClosedFormField(AugmentedField):
-    """The same for a field whose trace and products are written by hand: gradients need no graph (see `odeint`)."""
+    """The same for a field whose trace and products are written by hand: gradients need no graph (see `odeint`).
+
+    Made for one solve: `linearize` answers at the weights that the solve saw.
+    """
+
+    _compiled: CompiledFlow | None = None
 
     def compiled(self) -> CompiledFlow:
         """The closed form at the present weights, for one solve."""
         if isinstance(self.field, MLPField):
-            return CompiledMLPFlow(self.field.compiled())
-        return cast(CompiledFlow, self.field.compiled_flow())  # type: ignore[attr-defined]
+            self._compiled = CompiledMLPFlow(self.field.compiled(), self.recording)
+        else:
+            self._compiled = cast(CompiledFlow, self.field.compiled_flow())  # type: ignore[attr-defined]
+        return self._compiled
 
     def linearize(self, ts: Any, ys: Tensor) -> Any:
         """A `Linearization` at the stages (t_i, ys[i]), ys of shape (stages, n, dim + 1)."""
-        return self.compiled().linearize(ts, ys)
+        return (self._compiled or self.compiled()).linearize(ts, ys)
 
 
 def augmented(
-    field: Field, divergence: Divergence, noise: Tensor | None = None, penalties: bool = False
+    field: Field,
+    divergence: Divergence,
+    noise: Tensor | None = None,
+    penalties: bool = False,
+    recording: bool = False,
 ) -> AugmentedField:
     """The augmented field, in closed form where there is one: an exact trace without penalties."""
     closed = isinstance(field, MLPField) or hasattr(field, "compiled_flow")
     chosen = ClosedFormField if closed and divergence.exact and not penalties else AugmentedField
-    return chosen(field, divergence, noise, penalties)
+    return chosen(field, divergence, noise, penalties, recording)

@@ -259,7 +259,8 @@ class HypernetworkLinearization:
             self._groups[k] = group
         columns = g.T
         delta = group.take(member, self._last_stages[i], columns)
-        out = columns.new_zeros(columns.shape)
+        out = torch.empty_like(columns, memory_format=torch.contiguous_format)
+        out[-1].zero_()
         torch.mm(self._transposed[i], delta, out=out[:-1])
         if len(group.visited) == group.stages:
             self._close(k)
@@ -299,8 +300,7 @@ class _UnitGroup:
         self._h = torch.baddbmm(bias, first, z).sigmoid_()
         self._slope = TANH.slope(self._h)
         self._through = TANH.curvature(self._h, self._slope).mul_(c)
-        # Cotangents of stages that are not visited stay zero.
-        self._delta = torch.zeros_like(self._h)
+        self._delta = torch.empty_like(self._h)
         self._g = z.new_zeros(self.stages, z.shape[1] + 1, z.shape[2])
 
     def take(self, i: int, last: Tensor, g: Tensor) -> Tensor:
@@ -316,6 +316,8 @@ class _UnitGroup:
 
     def add_gradients(self, W: Tensor, U: Tensor, dW: Tensor, dB: Tensor, dU: Tensor) -> None:
         """Write this group's sums over the batch into rows of dW, dB, dU."""
+        for i in set(range(self.stages)) - self.visited:
+            self._delta[i].zero_()
         g, w = self._g[:, :-1], self._g[:, -1:]
         through_trace = torch.bmm(self._slope, w.mT).mul_(4.0)  # sum_n w_n (1 - h^2), (stages, width, 1)
         torch.bmm(self._delta, self._z.mT, out=dW).addcmul_(through_trace, U)

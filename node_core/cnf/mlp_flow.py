@@ -274,7 +274,7 @@ class _KnownStage:
             extra = curvature(known.hidden[k][:-1], slopes[k]).mul_(through[k]).mul_(w)
             cotangent = extra.addcmul_(torch.mm(transposed[k + 1], cotangent), slopes[k])
             self._deltas.insert(0, cotangent)
-        out = torch.empty_like(g)
+        out = torch.empty_like(g, memory_format=torch.contiguous_format)
         out[-1].zero_()
         torch.mm(transposed[0], cotangent, out=out[:-1])
         return out
@@ -354,7 +354,8 @@ class _Group:
         for k in range(len(self._slopes) - 1, -1, -1):
             delta = torch.mm(transposed[k + 1], cotangent, out=deltas[k][i])
             cotangent = delta.mul_(self._slope_stages[k][i]).addcmul_(self._through_stages[k][i], w)
-        out = g.new_zeros(g.shape)
+        out = torch.empty_like(g, memory_format=torch.contiguous_format)
+        out[-1].zero_()
         torch.mm(transposed[0], cotangent, out=out[:-1])
         return out
 

@@ -8,6 +8,7 @@ from node_core.cnf.continuous import CNF, SolverChoice
 from node_core.cnf.divergence import Divergence
 from node_core.cnf.field import AugmentedField, ClosedFormField, augmented
 from node_core.cnf.hypernetwork import HypernetworkField
+from node_core.cnf.mlp_flow import TAPE_BYTES, Evaluation, Tape
 from node_core.fields.mlp import MLPField
 
 STAGES = 4
@@ -85,10 +86,16 @@ def test_stages_that_take_no_cotangent_add_nothing(name: str) -> None:
 
 
 @every_field
-@pytest.mark.parametrize("gradient", ["backprop", "checkpointed", "adjoint"])
-def test_the_gradient_of_a_likelihood_equals_autograd_through_the_solver(name: str, gradient: str) -> None:
+@pytest.mark.parametrize(
+    # 200 rows are enough for the solve's own activations to be kept for the way back.
+    ("gradient", "rows"),
+    [("backprop", 6), ("backprop", 200), ("checkpointed", 6), ("adjoint", 6)],
+)
+def test_the_gradient_of_a_likelihood_equals_autograd_through_the_solver(
+    name: str, gradient: str, rows: int
+) -> None:
     field = fields()[name]
-    x = random(6, field.dim)
+    x = random(rows, field.dim)
 
     class Bare(nn.Module):
         """The same field without its closed forms."""
@@ -114,6 +121,34 @@ def test_the_gradient_of_a_likelihood_equals_autograd_through_the_solver(name: s
     )
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-7 if gradient == "adjoint" else 1e-10)
+
+
+def test_kept_activations_find_their_stages_among_rejected_attempts_and_may_be_asked_twice() -> None:
+    field = MLPField(2, (9, 7), time_dependent=True, dtype=torch.float64)
+    with torch.no_grad():
+        for p in field.parameters():
+            p.mul_(6.0)
+    x, found = random(200, 2), []
+    for gradient in ("backprop", "checkpointed"):
+        flow = CNF(field, t1=2.0, solver=SolverChoice(rtol=1e-4, atol=1e-4, gradient=gradient))
+        there = flow.inverse(x)
+        assert there.solution.stats.n_rejected > 0
+        loss = -(flow.base.log_prob(there.points) + there.log_det).mean()
+        found.append(torch.autograd.grad(loss, list(field.parameters()), retain_graph=True))
+        found.append(torch.autograd.grad(loss, list(field.parameters())))
+    for gradients in found[1:]:
+        for a, b in zip(found[0], gradients, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+
+
+def test_a_tape_that_outgrows_its_memory_keeps_nothing() -> None:
+    tape, h = Tape(), torch.ones(4, 3)
+    tape.add(0.5, Evaluation(h, [h], [h], None))
+    assert tape.find([0.5], h[None]) is not None
+    assert tape.find([0.5, 0.6], torch.stack((h, h))) is None
+    huge = torch.empty(1, device="meta").expand(TAPE_BYTES)
+    tape.add(0.6, Evaluation(h, [huge], [h], None))
+    assert tape.find([0.5], h[None]) is None
 
 
 def test_a_cotangent_is_taken_only_once() -> None:
