@@ -44,6 +44,7 @@ SERVER_SIDE = (
     "node_core/solvers/stability.py",
     "node_core/solution.py",
     "node_core/training/config.py",
+    "node_core/training/cnf_config.py",
     "node_core/training/jobs.py",
 )
 PUBLIC_NAMES = ("odeint", "Solution", "SolveError", "Status", "StepLog", "SolveStats", "MLPField", "SYSTEMS")
