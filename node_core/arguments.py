@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,11 @@ CONTINUOUS = ("adjoint", "interpolated")
 
 def check_state(y0: Any) -> Tensor:
     """Return y0, a finite floating-point tensor with at least one entry."""
+    if isinstance(y0, (tuple, list)) and y0 and all(isinstance(part, Tensor) for part in y0):
+        raise ValueError(
+            f"y0 is a {type(y0).__name__} of {len(y0)} tensors: join them to one state, for example with "
+            "torch.cat(y0, dim=-1), and split it in f"
+        )
     if not isinstance(y0, Tensor):
         raise ValueError(
             f"y0 is {type(y0).__name__}, not a tensor: pass torch.tensor(y0, dtype=torch.float64)"
@@ -27,6 +33,7 @@ def check_state(y0: Any) -> Tensor:
     if y0.ndim == 0 or y0.numel() == 0:
         raise ValueError(
             f"y0 has shape {tuple(y0.shape)}: it needs at least one entry and a last dimension, (..., dim)"
+            + ("; pass y0[None]" if y0.ndim == 0 else "")
         )
     if not bool(torch.isfinite(y0.detach()).all()):
         raise ValueError("y0 contains NaN or infinity: start from finite numbers")
@@ -72,13 +79,15 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def check_positive_int(name: str, value: Any) -> int:
     """Return a whole number of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
-    return value
+    return int(value)
 
 
 def _check_positive(name: str, value: float, why: str) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+    if isinstance(value, Tensor):
+        raise ValueError(f"{name}={value!r} is a tensor: pass a plain number, float({name})")
+    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
         raise ValueError(f"{name}={value!r} must be a positive number: {why}")
 
 
@@ -125,7 +134,7 @@ def _nice_step(ts: tuple[float, ...]) -> float:
 
 
 def check_combination(
-    method: Method, gradient: str, batch: str, event: object, y0: Tensor, tracking: bool
+    method: Method, gradient: str, batch: str, event: object, dense: bool | None, y0: Tensor, tracking: bool
 ) -> None:
     """Refuse what does not go together."""
     if batch == "per_sample":
@@ -136,6 +145,10 @@ def check_combination(
             )
         if event is not None:
             raise ValueError("an event stops the whole batch at one time: use batch='shared' with it")
+        if dense:
+            raise ValueError(
+                "batch='per_sample' keeps no dense output: put the times you want into ts, or use batch='shared'"
+            )
         if y0.ndim < 2:
             raise ValueError(f"batch='per_sample' needs y0 of shape (batch, dim), not {tuple(y0.shape)}")
         if tracking and gradient != "backprop":
@@ -151,6 +164,12 @@ def find_parameters(f: object, params: Any) -> tuple[Tensor, ...]:
     """The tensors to differentiate by: those given, else an nn.Module's own; only those that require gradients."""
     if params is None:
         found: tuple[Tensor, ...] = tuple(f.parameters()) if isinstance(f, nn.Module) else ()
+    elif isinstance(params, nn.Module):
+        raise ValueError(
+            f"params is a module, {type(params).__name__}: pass its tensors, params=net.parameters()"
+        )
+    elif not isinstance(params, Tensor) and not hasattr(params, "__iter__"):
+        raise ValueError(f"params={params!r} is no tensor: pass tensors, for example params=net.parameters()")
     else:
         found = (params,) if isinstance(params, Tensor) else tuple(params)
     for p in found:

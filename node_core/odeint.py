@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,7 +80,7 @@ def odeint(
         batch: "shared": all of y0 takes the same steps; "per_sample": each row y0[i] its own (adaptive explicit).
         event: a scalar function of (t, y); where it crosses zero the solve stops.
         jacobian: df/dy, shape (..., dim, dim), for the implicit methods; derived from f if None.
-        dense: keep what `Solution(t)` needs. None: yes, unless gradients are recorded.
+        dense: keep what `Solution(t)` needs. None: yes, unless gradients are recorded or batch="per_sample".
         on_error: "raise" a SolveError, or "return" what was computed, with its status.
 
     Returns:
@@ -90,6 +93,8 @@ def odeint(
     arguments.check_callable("f", f, "the field as f(t, y), which returns dy/dt")
     if event is not None:
         arguments.check_callable("event", event, "a function of (t, y) that crosses zero where to stop")
+    if jacobian is not None:
+        arguments.check_callable("jacobian", jacobian, "a function of (t, y) that returns df/dy")
     y0 = arguments.check_state(y0)
     ts_tensor, times = arguments.check_times(ts, y0)
     chosen = method_named(method)
@@ -126,7 +131,7 @@ def odeint(
                 f"f depends on tensors that require gradients, but gradient={gradient!r} cannot see them inside a "
                 "function: pass them as params=, for example params=net.parameters()"
             )
-    arguments.check_combination(chosen, gradient, batch, event, y0, tracking)
+    arguments.check_combination(chosen, gradient, batch, event, dense, y0, tracking)
     request = Request(
         record=BackwardRecord(),
         record_adjoint=record_adjoint,
@@ -206,7 +211,16 @@ def _float_event(event: Callable[[Any, Tensor], Any] | None, like: Tensor) -> Ev
                 f"event(t, y) returned shape {tuple(found.shape)}: return one number, the solve stops where it "
                 "crosses zero"
             )
-        return float(found.detach() if isinstance(found, Tensor) else found)
+        truth = found.dtype is torch.bool if isinstance(found, Tensor) else isinstance(found, bool | np.bool_)
+        if truth or not isinstance(found, Tensor | numbers.Real):
+            raise ValueError(
+                f"event(t, y) returned {found!r}: return a number that changes its sign where to stop, for example "
+                "y[0] - 0.5"
+            )
+        number = float(found)
+        if math.isnan(number):
+            raise ValueError(f"event(t, y) is NaN at t = {t:.6g}: it must be a number all along the solution")
+        return number
 
     return value
 

@@ -61,7 +61,9 @@ class StepLog:
             dt=table[:, 1],
             error_ratio=table[:, 2],
             accepted=table[:, 3] != 0.0,
-            sample=table[:, 4].astype(np.int64) if table.shape[1] > 4 else np.zeros(len(table), dtype=np.int64),
+            sample=table[:, 4].astype(np.int64)
+            if table.shape[1] > 4
+            else np.zeros(len(table), dtype=np.int64),
         )
 
     def __len__(self) -> int:
@@ -80,7 +82,9 @@ class StepLog:
     def of(self, sample: int) -> StepLog:
         """Return the attempts of one row of the batch."""
         rows = self.sample == sample
-        return StepLog(self.t[rows], self.dt[rows], self.error_ratio[rows], self.accepted[rows], self.sample[rows])
+        return StepLog(
+            self.t[rows], self.dt[rows], self.error_ratio[rows], self.accepted[rows], self.sample[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -174,10 +178,12 @@ class Solution:
         """
         if self.dense is None:
             raise ValueError(
-                "this solve kept no dense output, because its gradient mode or method stores no steps: "
-                "pass dense=True to odeint"
+                "this solve kept no dense output, because it recorded gradients or ran with batch='per_sample': "
+                "pass dense=True to odeint, or, for 'per_sample', put the times into ts"
             )
         times = np.asarray(t.detach().cpu() if hasattr(t, "detach") else t, dtype=np.float64)
+        if times.size == 0:
+            return self.ys[:0].reshape(*times.shape, *self.ys.shape[1:])
         values = self.dense(times.reshape(-1).tolist())
         return values.reshape(*times.shape, *values.shape[1:])
 

@@ -37,7 +37,8 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"y0": np.ones(2)}, r"y0 is ndarray, not a tensor"),
     ({"y0": torch.tensor([1, 0])}, r"y0 has type torch\.int64.*y0\.float\(\)"),
     ({"y0": torch.tensor([1j, 0])}, r"y0 has type torch\.complex64"),
-    ({"y0": torch.tensor(1.0)}, r"y0 has shape \(\): it needs"),
+    ({"y0": (torch.ones(2), torch.ones(3))}, r"y0 is a tuple of 2 tensors: join them.*torch\.cat"),
+    ({"y0": torch.tensor(1.0)}, r"y0 has shape \(\): it needs.*pass y0\[None\]"),
     ({"y0": torch.ones(0, 2)}, r"y0 has shape \(0, 2\)"),
     ({"y0": vector(1.0, NAN)}, r"y0 contains NaN or infinity"),
     ({"y0": vector(1.0, math.inf)}, r"y0 contains NaN or infinity"),
@@ -56,6 +57,14 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"rtol": 0.0}, r"rtol=0\.0 must be a positive number"),
     ({"rtol": -1e-6}, r"rtol=-1e-06 must be"),
     ({"rtol": NAN}, r"rtol=nan must be"),
+    ({"rtol": torch.tensor(1e-3)}, r"rtol=tensor.* is a tensor: pass a plain number, float\(rtol\)"),
+    ({"jacobian": 3}, r"jacobian is int, not a function"),
+    ({"params": 3}, r"params=3 is no tensor: pass tensors"),
+    (
+        {"params": torch.nn.Linear(2, 2)},
+        r"params is a module, Linear: pass its tensors, params=net\.parameters",
+    ),
+    ({"jacobian": lambda t, y: 1.0, "method": "rodas5p"}, r"Jacobian at t = 0 is float, not a tensor"),
     ({"rtol": "tight"}, r"rtol='tight' must be"),
     ({"atol": 0.0}, r"atol=0\.0 must be"),
     ({"atol": NAN}, r"atol=nan must be"),
@@ -430,3 +439,20 @@ def test_a_time_limit_ends_a_solve_with_its_status() -> None:
     assert solution.status is Status.TIME_LIMIT
     assert "time_limit = 1e-09 s" in solution.message
     assert len(solution.ys) == 1
+
+
+@pytest.mark.parametrize("number", [np.float32(1e-3), np.float64(1e-3)])
+def test_numpy_numbers_are_numbers(number: Any) -> None:
+    plain = odeint(
+        rotation, vector(1.0, 0.0), [0.0, 1.0], rtol=float(number), atol=float(number), max_steps=50
+    )
+    whole: Any = np.int64(50)
+    numpys = odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], rtol=number, atol=number, max_steps=whole)
+    assert torch.equal(numpys.ys, plain.ys)
+
+
+@pytest.mark.parametrize(("name", "named"), [("dopri5", True), ("rodas5p", False)])
+def test_a_stiff_method_is_not_told_as_its_own_remedy(name: str, named: bool) -> None:
+    with pytest.raises(SolveError) as caught:
+        odeint(rotation, vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=3)
+    assert ("take method='rodas5p'" in str(caught.value)) is named

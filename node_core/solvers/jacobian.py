@@ -37,6 +37,11 @@ class Jacobian:
         """
         self.calls += 1
         matrix = self._evaluate(t, y)
+        if not hasattr(matrix, "shape"):
+            raise ValueError(
+                f"the Jacobian at t = {t:.6g} is {type(matrix).__name__}, not a tensor: return df_i/dy_j with shape "
+                f"{(*y.shape, y.shape[-1])}."
+            )
         if matrix.shape != (*y.shape, y.shape[-1]):
             raise ValueError(
                 f"the Jacobian at t = {t:.6g} has shape {tuple(matrix.shape)}: return df_i/dy_j with shape "

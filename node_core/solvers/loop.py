@@ -211,10 +211,11 @@ class _Loop:
         """Stop with a sentence when a limit is reached."""
         t = self.result.t
         if len(self.result.rows) >= self.limits.max_steps:
+            stiff = "" if self._is_for_stiff() else ", or, if the problem is stiff, take method='rodas5p'"
             self._stop(
                 Status.MAX_STEPS,
                 f"took max_steps = {self.limits.max_steps} steps and reached only t = {t:.6g} of {self.end:.6g}: raise "
-                "max_steps, loosen the tolerance, or, if the problem is stiff, take method='rodas5p'",
+                f"max_steps, {'or ' if not stiff else ''}loosen the tolerance{stiff}",
             )
             return False
         if time.perf_counter() > self.deadline:
@@ -253,11 +254,16 @@ class _Loop:
                 "not defined beyond; end the time span before it",
             )
         else:
+            stiff = "" if self._is_for_stiff() else "or the problem looks stiff (try method='rodas5p'), "
             self._stop(
                 Status.STEP_UNDERFLOW,
-                f"the step became too small to move on at t = {t:.6g}: the solution blows up there, or the problem "
-                "looks stiff (try method='rodas5p'), or the tolerance is below what the number type can hold",
+                f"the step became too small to move on at t = {t:.6g}: the solution blows up there, {stiff}or the "
+                "tolerance is below what the number type can hold",
             )
+
+    def _is_for_stiff(self) -> bool:
+        """Whether the method is implicit, and so cannot be told to a user as the remedy."""
+        return hasattr(self.stepper, "jacobian")
 
     def _accept(self, step: Step, t1: float) -> None:
         """Move on to t1: hand out the outputs that the step passed, and look for the event."""

@@ -168,5 +168,10 @@ def test_a_gradient_flows_through_the_outputs_before_an_event() -> None:
 def test_an_event_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match=r"event\(t, y\) returned shape \(2,\): return one number"):
         odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], event=lambda t, y: y)
+    for wrong in (lambda t, y: y[0] < 0.5, lambda t, y: bool(y[0] < 0.5), lambda t, y: None):
+        with pytest.raises(ValueError, match=r"returned .*: return a number that changes its sign"):
+            odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], event=wrong)
+    with pytest.raises(ValueError, match=r"event\(t, y\) is NaN at t = 0: it must be a number"):
+        odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], event=lambda t, y: y[0] * math.nan)
     with pytest.raises(ValueError, match="event is int, not a function"):
         odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], event=3)  # type: ignore[arg-type]

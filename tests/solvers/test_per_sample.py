@@ -177,6 +177,7 @@ def test_spans_that_are_long_or_far_are_no_underflow() -> None:
         ({"method": "rk4", "dt": 0.1}, "adaptive explicit methods"),
         ({"method": "rodas5p"}, "adaptive explicit methods"),
         ({"event": lambda t, y: y[0, 0]}, "batch='shared'"),
+        ({"dense": True}, "keeps no dense output: put the times you want into ts"),
         ({"y0": torch.ones(2)}, r"shape \(batch, dim\), not \(2,\)"),
         (
             {"y0": torch.ones(2, 2, requires_grad=True), "gradient": "adjoint"},
