@@ -64,13 +64,16 @@ def _page() -> None:
         "ODE-Net", "Press Play and watch a flow learn to untangle the data, and what each solve costs it."
     )
     preset_buttons()
+    # Where runs stand side by side they take the whole width; the controls, read first, are then below.
+    above = st.container()
     left, right = st.columns([2.6, 1], gap="medium")
     with right:
         choice = odenet_controls()
     config = _last_good(choice)
     shown = beside_configs(config, choice.beside)
-    with left:
+    with above if len(shown) > 1 else left:
         runs = _stage(shown)
+    with left:
         st.markdown(f":material/visibility: {watch_for(config)}")
         live_curves(runs)
         explain(

@@ -135,6 +135,7 @@ export class LiveView {
 
   /** Whether the snapshots have what a layer draws. */
   possible(layer) {
+    if (this.data.offered && !this.data.offered.includes(layer)) return false;
     const { arrays } = this.scene.now;
     return Boolean(
       { boundary: arrays.grid, points: arrays.points, paths: arrays.trajectories, steps: arrays.steps }[layer] ??

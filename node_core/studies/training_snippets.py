@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 
 from node_core.data.dataset import DataConfig
+from node_core.studies.hlambda_config import HLambdaConfig
+from node_core.studies.regularizer_race_config import RegularizerRaceConfig
+from node_core.studies.solver_swap_config import SolverSwapConfig
 from node_core.training.config import TrainConfig
 
 MAX_WRITTEN_POINTS = 12
@@ -53,6 +56,56 @@ def limit_snippet(config: TrainConfig, layers: int) -> str:
             f"for layers in (1, 2, 4, 8, 16, 32, 64, {layers}):",
             "    gap = resnet.with_layers(layers).trajectory(x)[-1] - end",
             "    print(layers, gap.norm(dim=1).mean().item())",
+        ]
+    )
+
+
+def swap_snippet(asked: SolverSwapConfig) -> str:
+    """Train and judge the weights with other solvers."""
+    return "\n".join(
+        [
+            "from node_core.data.dataset import DataConfig",
+            "from node_core.studies.solver_swap import run",
+            "from node_core.studies.solver_swap_config import SolverSwapConfig",
+            "from node_core.training.config import TrainConfig",
+            "",
+            *_config(asked.train),
+            f"result = run(SolverSwapConfig(config, iterations={asked.iterations}))",
+            "print(result.sentence)",
+            "for entry in (result.trained, result.reference, *result.entries):",
+            "    print(entry.method, entry.dt, entry.accuracy, entry.nfe)",
+        ]
+    )
+
+
+def hlambda_snippet(asked: HLambdaConfig) -> str:
+    """Train, and print the largest factor by which a step multiplies a small error."""
+    return "\n".join(
+        [
+            "import numpy as np",
+            "from node_core.data.dataset import DataConfig",
+            "from node_core.solvers.stability import stability_function",
+            "from node_core.studies.hlambda import run",
+            "from node_core.studies.hlambda_config import HLambdaConfig",
+            "from node_core.training.config import TrainConfig",
+            "",
+            *_config(asked.train),
+            f"cloud = run(HLambdaConfig(config, iterations={asked.iterations}))",
+            "print(cloud.dt, cloud.largest, np.abs(stability_function(cloud.method, cloud.h_lambda)).max())",
+        ]
+    )
+
+
+def race_snippet(asked: RegularizerRaceConfig) -> str:
+    """Run the race and print what each lane ended with."""
+    return "\n".join(
+        [
+            "from node_core.studies.regularizer_race import run",
+            "from node_core.studies.regularizer_race_config import RegularizerRaceConfig",
+            "",
+            f"result = run(RegularizerRaceConfig(iterations={asked.iterations}))",
+            "for lane in result.lanes:",
+            "    print(lane.name, lane.final_loss, lane.final_accuracy, lane.final_nfe, lane.straightness)",
         ]
     )
 

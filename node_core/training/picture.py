@@ -133,8 +133,19 @@ def follow(model: BlockClassifier, config: TrainConfig, x: Tensor, times: int = 
     return Paths(grid.tolist(), solution.ys, solution.stats.nfe, _ends(solution.steps))
 
 
-def boundary(model: BlockClassifier, config: TrainConfig, data: DataSet) -> NDArray[np.uint8] | None:
+def boundary(
+    model: BlockClassifier,
+    config: TrainConfig,
+    data: DataSet,
+    extent: tuple[float, float, float, float] | None = None,
+) -> NDArray[np.uint8] | None:
     """Class probabilities on a 64 x 64 grid over the extent, by the training's own solver and tolerance.
+
+    Args:
+        model: the classifier.
+        config: its training.
+        data: gives the extent (`extent_of`) where none is given.
+        extent: (xmin, xmax, ymin, ymax).
 
     Returns:
         255 p(class 1), (64, 64), row 0 at the bottom; (64, 64, classes) for more than two; None where the data are not
@@ -142,7 +153,7 @@ def boundary(model: BlockClassifier, config: TrainConfig, data: DataSet) -> NDAr
     """
     if data.dim != 2 or model.head is None:
         return None
-    x0, x1, y0, y1 = extent_of(data)
+    x0, x1, y0, y1 = extent or extent_of(data)
     columns, rows = torch.linspace(x0, x1, GRID), torch.linspace(y0, y1, GRID)
     points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
     with torch.no_grad():

@@ -17,7 +17,7 @@ Row = Mapping[str, float]
 
 
 class Curve(NamedTuple):
-    """One line: dashed for the way back or for test data, a staircase for counts."""
+    """One line: dashed for the way back or for test data, a staircase for steps; `listed` in the legend or not."""
 
     label: str
     colour: str
@@ -25,6 +25,7 @@ class Curve(NamedTuple):
     stairs: bool
     x: Floats
     y: Floats
+    listed: bool = True
 
 
 class CurvesInfo(NamedTuple):
@@ -91,7 +92,10 @@ def steps_info(snapshots: Sequence[tuple[str, Mapping[str, np.ndarray]]], revisi
             start, dt = start[order], dt[order]
             low, high = np.minimum(start, start + dt), np.maximum(start, start + dt)
             x, y = np.append(low, high[-1:]), np.append(np.abs(dt), np.abs(dt[-1:]))
-            curves.append(Curve(_joined(label, way), lane_colour(index), way == "backward", True, x, y))
+            back = way == "backward"
+            curves.append(
+                Curve(label or way, lane_colour(index), back, True, x, y, listed=not (label and back))
+            )
     return CurvesInfo("t in the flow", "step h", True, tuple(curves), revision)
 
 
@@ -110,6 +114,7 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
                 "dash": "dot" if curve.dashed else "solid",
                 "shape": "hv" if curve.stairs else "linear",
             },
+            showlegend=curve.listed,
             hovertemplate="%{y:.4g} at %{x:.4g}<extra>%{fullData.name}</extra>",
         )
     styled(figure, height=height, x=info.x_title, y=info.y_title)
@@ -120,7 +125,12 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
             "showlegend": True,
             "legend": {"font": small},
             "xaxis": {"tickfont": small, "title": {"font": small}},
-            "yaxis": {"tickfont": small, "title": {"font": small}, "type": "log" if info.log_y else "linear"},
+            "yaxis": {
+                "tickfont": small,
+                "title": {"font": small},
+                "type": "log" if info.log_y else "linear",
+                "exponentformat": "power",
+            },
         }
     )
     if not info.curves:
@@ -138,18 +148,16 @@ def _curve(
     if not found:
         return None
     points = _binned(np.array(found, dtype=float))
+    # Several runs: one entry a run, since colour tells the run and dots tell the rest.
     return Curve(
-        _joined(run.label, suffix or key),
+        run.label or suffix or key,
         lane_colour(index),
         dashed,
         False,
         points[:, 0],
         scale * points[:, 1],
+        listed=not (run.label and dashed),
     )
-
-
-def _joined(label: str, what: str) -> str:
-    return f"{label}, {what}" if label else what
 
 
 def _binned(points: Floats) -> Floats:

@@ -45,4 +45,11 @@ LESSONS = (
         "Press Play and watch a learned flow untangle your data while its solver works harder and harder; turn the "
         "tolerance, the learning rate or the solver while it trains.",
     ),
+    Lesson(
+        "pages/resnets.py",
+        "ResNets to ODEs",
+        ":material/stairs:",
+        "Learning",
+        "Add layers to a residual network until its jumps become the curves of an ODE, and measure how fast.",
+    ),
 )

@@ -163,6 +163,7 @@ def live_view(
     view: CanvasView = "plane",
     views: Sequence[CanvasView] = ("plane", "space", "time"),
     layers: Sequence[Layer] = ("boundary", "points", "paths", "particles"),
+    offered: Sequence[Layer] = ("boundary", "points", "paths", "particles", "grid", "steps"),
     key: str | None = None,
 ) -> View:
     """Mount the canvas that draws the run, and tell how the run stands (a failure in one sentence).
@@ -172,7 +173,8 @@ def live_view(
         height: pixels.
         view: what is shown first: "plane" (data space), "space" (with the third dimension), "time".
         views: which of them the user may choose.
-        layers: what is drawn at first; the user can switch each.
+        layers: what is drawn at first.
+        offered: what the user can switch on and off, where the snapshots have it.
         key: of the component; needed when a page shows one run twice.
     """
     _canvas()(
@@ -184,6 +186,7 @@ def live_view(
             "view": view,
             "views": list(views),
             "layers": list(layers),
+            "offered": list(offered),
         },
         height=height,
         on_event_change=_ignore,
