@@ -28,6 +28,7 @@ METHOD_CHOICES = ("dopri5", "tsit5", "dopri8", "bosh3", "rodas5p")
 PAPER_METHODS = ("scipy_adams", "dopri5", "bosh3", "dopri8")
 MAX_OBSERVATIONS = 8
 LARGEST_HORIZON = 20.0
+DEFAULT_HORIZON = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Field:
         parameters: the sliders; they are also, with `weights`, what dL/dtheta is taken by.
         theta: names (LaTeX) of the entries of theta; empty for a net, which has too many to name.
         y0, target: the initial state, and the z* of the loss 1/2 sum |z(t_i) - z*|^2.
-        horizon: the first look's T.
     """
 
     key: str
@@ -50,7 +50,6 @@ class Field:
     theta: tuple[str, ...]
     y0: tuple[float, ...]
     target: tuple[float, ...]
-    horizon: float
 
 
 FIELDS = {
@@ -67,7 +66,6 @@ FIELDS = {
             (),
             (0.25, 0.0),
             (1.0, -0.3),
-            5.0,
         ),
         Field(
             "linear",
@@ -83,7 +81,6 @@ FIELDS = {
             ("A_{11}", "A_{12}", "A_{21}", "A_{22}"),
             (2.0, 0.0),
             (0.5, 0.5),
-            5.0,
         ),
         Field(
             "van_der_pol",
@@ -96,7 +93,6 @@ FIELDS = {
             (r"\mu",),
             (2.0, 0.0),
             (0.5, 0.5),
-            4.0,
         ),
     )
 }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+_SET = "controls set by the program"
+
 
 class Url:
     """Remembers what the address held before the controls took it, to say afterwards what could not be used."""
 
     def __init__(self) -> None:
-        self.before = {key: st.query_params.get_all(key) for key in st.query_params}
+        changed = st.session_state.pop(_SET, ())
+        self.before = {key: st.query_params.get_all(key) for key in st.query_params if key not in changed}
         self.used: dict[str, object] = {}
 
     def note(self, key: str, value: object) -> None:
@@ -28,6 +31,15 @@ class Url:
                 f"it is {used} now."
             )
         return found
+
+
+def set_control(key: str, value: object) -> None:
+    """Give the control `key` another value (in a callback, before the next run).
+
+    The address still holds the old one then; the next `Url` does not take that for something asked in vain.
+    """
+    st.session_state[key] = value
+    st.session_state[_SET] = (*st.session_state.get(_SET, ()), key)
 
 
 def sentence(error: ValueError) -> str:

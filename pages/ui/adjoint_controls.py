@@ -7,6 +7,7 @@ import streamlit as st
 from node_core.fields.system import Parameter
 from node_core.solvers.methods import METHODS
 from node_core.studies.adjoint_config import (
+    DEFAULT_HORIZON,
     FIELDS,
     LARGEST_HORIZON,
     METHOD_CHOICES,
@@ -15,15 +16,15 @@ from node_core.studies.adjoint_config import (
     Task,
     parse_times,
 )
-from pages.ui.address import Url, sentence
+from pages.ui.address import Url, sentence, set_control
 from pages.ui.layout import choose, log_grid
 
 AT_THE_END, AT_TIMES = "at the end", "at chosen times"
 DEFAULT_MODES = ("adjoint", "checkpointed")
 DEFAULT_RTOL = 1e-4
 WRONG = {
-    "field": FIELDS["learned"].name,
-    "learned_horizon": 10.0,
+    "field": "learned",
+    "horizon": 10.0,
     "rtol": 1e-3,
     "loss": AT_THE_END,
     "modes": ["adjoint", "adjoint_seminorm", "interpolated", "checkpointed"],
@@ -48,10 +49,11 @@ def adjoint_controls() -> AdjointConfig | None:
     key = choose("Field", list(FIELDS), "field", "learned", format_func=lambda k: FIELDS[k].name)
     url.note("field", FIELDS[key].name)
     parameters = tuple((p.name, _slider(key, p, url)) for p in FIELDS[key].parameters)
+    # one key for all fields: a control that appears anew would not write the preset's value into the address
     horizon = st.slider(
-        "Horizon T", 1.0, LARGEST_HORIZON, FIELDS[key].horizon, 0.5, key=f"{key}_horizon", bind="query-params"
+        "Horizon T", 1.0, LARGEST_HORIZON, DEFAULT_HORIZON, 0.5, key="horizon", bind="query-params"
     )
-    url.note(f"{key}_horizon", horizon)
+    url.note("horizon", horizon)
     rtol = st.select_slider(
         "Tolerance",
         log_grid(1e-10, 1e-1, (1.0, 3.0)),
@@ -94,10 +96,8 @@ def adjoint_controls() -> AdjointConfig | None:
 
 def _go_wrong() -> None:
     """Set the case of the preset (in a callback, before the next run)."""
-    st.session_state["field"] = "learned"
     for name, value in WRONG.items():
-        if name != "field":
-            st.session_state[name] = value
+        set_control(name, value)
 
 
 def _slider(field: str, parameter: Parameter, url: Url) -> float:

@@ -12,7 +12,7 @@ from node_core.fields.system import Parameter, System
 from node_core.fields.systems import SYSTEMS
 from node_core.solvers.methods import METHODS
 from node_core.studies.race_config import FORMULA, MAX_FIXED_STEPS, Problem, RaceConfig
-from pages.ui.address import Url, sentence
+from pages.ui.address import Url, sentence, set_control
 from pages.ui.layout import choose, log_grid
 
 DEFAULT_SYSTEM = "linear_spiral"
@@ -91,7 +91,7 @@ def race_controls() -> Choice | None:
 def set_initial_state(key: str, values: dict[str, float]) -> None:
     """Put the clicked coordinates into the number inputs of the system `key` (in a callback, before the next run)."""
     for name, value in values.items():
-        st.session_state[_initial_key(key, name)] = float(f"{value:.4g}")
+        set_control(_initial_key(key, name), float(f"{value:.4g}"))
 
 
 def _typed_field() -> tuple[System, tuple[tuple[str, str], ...]] | None:
