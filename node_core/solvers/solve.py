@@ -17,6 +17,7 @@ from node_core.solution import Status
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.events import Crossing, Event
 from node_core.solvers.explicit import explicit_stepper
+from node_core.solvers.explicit_numpy import numpy_stepper
 from node_core.solvers.implicit import ImplicitEuler, Trapezoid
 from node_core.solvers.jacobian import Jacobian, jacobian_of, numpy_field
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
@@ -81,8 +82,7 @@ def solve(
     Args:
         observe: called with (t, y) after every accepted step.
         f0: f(ts[0], y0) where it is known (its evaluation is not counted here).
-        numpy: a single small trajectory of an implicit method may run in numpy; its steps are not kept then, only its
-            dense output.
+        numpy: a single small trajectory may run in numpy; its steps are not kept then, only its dense output.
         measured: number of leading entries of a flat state that the error norm looks at (None: all).
     """
     settings = problem.settings
@@ -166,16 +166,20 @@ def _solved(
 
 
 def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
-    """A single small trajectory of an implicit method: numpy's calls cost a fraction of torch's."""
+    """A single small trajectory: numpy's calls cost a fraction of torch's.
+
+    An explicit method calls f so often that its conversion would eat the gain: there f must know numpy itself.
+    """
     y0 = problem.y0
+    knows_numpy = bool(getattr(problem.f, "accepts_numpy", False))
     return (
-        problem.settings.method.family == "implicit"
+        (knows_numpy or problem.settings.method.family == "implicit")
         and observe is None
         and not torch.is_grad_enabled()
         and y0.ndim == 1
         and y0.dtype == torch.float64
         and y0.device.type == "cpu"
-        and (problem.settings.jacobian is None or bool(getattr(problem.f, "accepts_numpy", False)))
+        and (problem.settings.jacobian is None or knows_numpy)
     )
 
 
@@ -192,7 +196,12 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0:
                 return CountedField(problem.f, problem.y0)(t, torch.from_numpy(y)).numpy()
         return bare(t, y)
 
-    stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
+    tableau = problem.settings.method.tableau
+    stepper: Stepper
+    if tableau is not None:
+        stepper, jacobian = numpy_stepper(tableau), None
+    else:
+        stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
     norm = NumpyNorm(problem.settings.rtol, problem.settings.atol)
     numpy_event: Event | None = None
     if event is not None:

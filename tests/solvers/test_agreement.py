@@ -41,6 +41,7 @@ FACTORS = {
     "fitzhugh_nagumo": 300.0,
     "robertson": 20.0,
     "sudden_bend": 15.0,
+    "learned": 100.0,
 }
 STIFF = [key for key, system in SYSTEMS.items() if system.stiff]
 EXPLICIT = ("bosh3", "fehlberg45", "dopri5", "tsit5", "dopri8")
