@@ -22,9 +22,9 @@ from pages.ui.odenet_studies import studies
 
 TASK = "node_core.training.train:advance"
 
-FLOW = r"\frac{dy}{dt} = f_\theta(y), \quad y(0) = [x, 0], \qquad "
-CLASSIFY = FLOW + r"p(\text{class} \mid x) = \operatorname{softmax}(W y(T) + b)"
-MAP = FLOW + r"\min_\theta\, \|y_1(T) + \operatorname{sign} x\|^2"
+FLOW = r"\begin{gathered} \frac{dy}{dt} = f_\theta(y), \quad y(0) = [x, 0] \\[4pt] "
+CLASSIFY = FLOW + r"p(\text{class} \mid x) = \operatorname{softmax}(W y(T) + b) \end{gathered}"
+MAP = FLOW + r"\min_\theta\, \|y_1(T) + \operatorname{sign} x\|^2 \end{gathered}"
 
 
 def _last_good(choice: Choice) -> TrainConfig:
@@ -75,15 +75,19 @@ def _page() -> None:
         runs = _stage(shown)
     with left:
         st.markdown(f":material/visibility: {watch_for(config)}")
-        live_curves(runs)
+        live_curves(runs, ("loss", "nfe"))
         explain(
             "NFE counts the evaluations of f in one iteration, forward and (dotted) backward: as the flow gets harder, "
-            "the solver needs more of them (Chen et al. 2018, Fig. 3d). The steps are those of the last iteration; "
-            f"the net has {parameters_of(config):,} parameters.",
+            "the solver needs more of them (Chen et al. 2018, Fig. 3d). "
+            f"The net has {parameters_of(config):,} parameters.",
             MAP if config.loss == "flow_map" else CLASSIFY,
             train_snippet(config),
         )
         checkpoint_controls(runs[0][1])
+    live_curves(runs, ("accuracy", "steps"))
+    st.caption(
+        "Accuracy on the batch and (dotted) on the test points; the solver's steps in the last iteration."
+    )
     studies(config, runs[0][1])
 
 

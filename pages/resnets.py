@@ -17,8 +17,9 @@ from pages.ui.study import study
 LIMIT = "node_core.studies.resnet_limit:run"
 PICTURE = "node_core.studies.resnet_limit:advance"
 
-RESNET = r"h_{l+1} = h_l + \frac{T}{L}\, f(t_l, h_l)"
-ODE = r"\frac{dh}{dt} = f(t, h)"
+RESNET = r"h_{l+1} = h_l + \tfrac{T}{L}\, f(t_l, h_l)"
+ODE = r"\tfrac{dh}{dt} = f(t, h)"
+LIMIT_EQUATION = rf"{RESNET} \;\xrightarrow{{L \to \infty}}\; {ODE}"
 DEFAULT_DEPTH = 4
 
 
@@ -76,7 +77,7 @@ def _pictures(net: str, layers: int, result: LimitResult | None) -> None:
             f" With L = {layers} the points end {result.error[index]:.2g} from where the ODE takes them, and "
             f"{result.accuracy[index]:.0%} are in their class ({result.ode_accuracy:.0%} by the ODE)."
         )
-    explain(sentence, RESNET + r"\;\;\xrightarrow{\;L \to \infty\;}\;\;" + ODE, limit_snippet(saved, layers))
+    explain(sentence, LIMIT_EQUATION, limit_snippet(saved, layers))
 
 
 def _studies(result: LimitResult, layers: int) -> None:
@@ -88,7 +89,7 @@ def _studies(result: LimitResult, layers: int) -> None:
             depth_figure(error_info(result, layers)), "error", "Distance to the ODE against the layers"
         )
         explain(
-            f"Twice the layers, half the distance: the measured slope is {-result.slope:.2f}. A ResNet with shared "
+            f"Twice the layers, half the distance: the measured slope is −{result.slope:.2f}. A ResNet with shared "
             "weights is Euler's method, of order 1.",
             r"\|h_L - h(T)\| \approx \frac{C}{L}",
             code,
@@ -100,7 +101,7 @@ def _studies(result: LimitResult, layers: int) -> None:
             f"With a block for each layer, {layers} layers have {result.block * layers + result.head:,} parameters; "
             f"the ODE-Net has {result.block + result.head:,} at any depth, and its solver took {result.ode_nfe} "
             "evaluations of f.",
-            r"\#\theta_{\text{ResNet}} = L\,\#f + \#W, \qquad \#\theta_{\text{ODE-Net}} = \#f + \#W",
+            r"\#\text{ResNet} = L\,\#f + \#W, \quad \#\text{ODE-Net} = \#f + \#W",
         )
 
 

@@ -7,8 +7,10 @@ import { unpack } from "./wire.js";
 
 const VIEWS = { plane: "Plane", space: "3-D", time: "Time" };
 const LAYERS = { boundary: "Boundary", points: "Data", paths: "Paths", particles: "Flow", grid: "Lattice", steps: "Steps" };
+const FLOW_LAYERS = { ...LAYERS, points: "Samples", particles: "Particles", grid: "Grid lines" };
 const COMMANDS = { " ": "toggle", ArrowRight: "step", r: "reset" };
 const SWEEP = 4; // seconds from t0 to t1
+const BARS = 70; // pixels that the buttons and the time take
 const REST = 1.2; // seconds at t1
 
 const STYLE = `
@@ -55,9 +57,10 @@ export class LiveView {
   }
 
   /** What the page asks for; called at each rerun of the script. */
-  update(data, tell) {
+  update(data, tell, toldPick) {
     this.tell = tell;
-    this.root.style.height = `${data.height}px`;
+    this.toldPick = toldPick;
+    this.fit(data.height);
     const first = !this.data;
     const before = this.data;
     this.data = data;
@@ -67,6 +70,12 @@ export class LiveView {
     this.showButtons();
     if (first || before.token !== data.token) this.connect(data.token);
     this.dirty = true;
+  }
+
+  /** As high as the page asks, but on a narrow screen no higher than a square picture and its bars. */
+  fit(height) {
+    const width = this.root.clientWidth;
+    this.root.style.height = `${width ? Math.min(height, Math.max(320, width + BARS)) : height}px`;
   }
 
   destroy() {
@@ -93,6 +102,8 @@ export class LiveView {
     const foot = make("div", frame, { className: "bar" });
     this.sweepButton = make("button", foot, { type: "button", title: "Let the time run through the flow" });
     this.sweepButton.onclick = () => this.sweep(!this.sweeping);
+    this.turnButton = make("button", foot, { type: "button", hidden: true, title: "From noise to data, or back" });
+    this.turnButton.onclick = () => this.turn(!this.scene.backward);
     this.slider = make("input", foot, { type: "range", min: 0, max: 1, step: 0.001, value: 0 });
     this.slider.setAttribute("aria-label", "time t in the flow");
     this.slider.oninput = () => {
@@ -103,6 +114,7 @@ export class LiveView {
     this.time = make("span", foot, { className: "time" });
     this.context = this.canvas.getContext("2d");
     this.sweep(this.sweeping);
+    this.turn(false);
   }
 
   showButtons() {
@@ -126,10 +138,12 @@ export class LiveView {
     for (const layer of Object.keys(LAYERS)) {
       if (!this.possible(layer)) continue;
       const density = layer === "boundary" && scene.now.scalars.grid_kind === "density";
-      add(density ? "Density" : LAYERS[layer], scene.layers.has(layer), () => {
+      const names = scene.flow ? FLOW_LAYERS : LAYERS;
+      add(density ? "Density" : names[layer], scene.layers.has(layer), () => {
         if (!scene.layers.delete(layer)) scene.layers.add(layer);
       });
     }
+    this.turnButton.hidden = !scene.reversible;
     this.shownFor = this.buttonKey();
   }
 
@@ -137,6 +151,8 @@ export class LiveView {
   possible(layer) {
     if (this.data.offered && !this.data.offered.includes(layer)) return false;
     const { arrays } = this.scene.now;
+    if (this.scene.flow && layer === "particles") return true;
+    if (this.scene.flow && layer === "grid") return Boolean(arrays.lattice);
     return Boolean(
       { boundary: arrays.grid, points: arrays.points, paths: arrays.trajectories, steps: arrays.steps }[layer] ??
         (["particles", "grid"].includes(layer) && this.scene.field),
@@ -144,11 +160,12 @@ export class LiveView {
   }
 
   buttonKey() {
-    return [this.scene.dim, ...Object.keys(LAYERS).map((layer) => this.possible(layer))].join();
+    return [this.scene.dim, this.scene.reversible, ...Object.keys(LAYERS).map((layer) => this.possible(layer))].join();
   }
 
   watch() {
     this.resizer = new ResizeObserver(() => {
+      if (this.data) this.fit(this.data.height);
       this.dirty = true;
     });
     this.resizer.observe(this.canvas);
@@ -206,9 +223,23 @@ export class LiveView {
       return;
     }
     const box = this.canvas.getBoundingClientRect();
+    if (this.scene.flow) {
+      if (this.grip && event.type === "pointerdown") this.pick(event.clientX - box.left, event.clientY - box.top);
+      return;
+    }
     const at = projection.toData(event.clientX - box.left, event.clientY - box.top);
     this.scene.lookAt(at, Boolean(this.grip));
     this.describe(at);
+    this.dirty = true;
+  }
+
+  /** Choose the particle near a pixel: its integral is drawn here, and the page is told its number. */
+  pick(x, y) {
+    const { scene } = this;
+    if (!scene.useDots()) return;
+    const found = scene.dots.pick(x, y, scene.t, scene.projection);
+    this.root.dataset.picked = found === null ? "" : String(found);
+    if (found !== null && !scene.backward) this.toldPick?.(found);
     this.dirty = true;
   }
 
@@ -223,6 +254,18 @@ export class LiveView {
     this.sweeping = on;
     this.sweepButton.textContent = on ? "❚❚ t" : "▶ t";
     this.sweepButton.setAttribute("aria-pressed", String(on));
+  }
+
+  /** Let the time run from noise to data (samples of the flow), or from data to noise (samples of the target). */
+  turn(backward) {
+    this.scene.backward = backward;
+    this.scene.dots.picked = null;
+    this.turnButton.textContent = backward ? "data → noise" : "noise → data";
+    this.root.dataset.direction = backward ? "backward" : "forward";
+    this.phase = backward ? 1 : 0;
+    this.pause = 0;
+    this.slider.value = String(this.phase);
+    this.dirty = true;
   }
 
   say(text) {
@@ -325,8 +368,12 @@ export class LiveView {
   moveTime(seconds) {
     if (this.sweeping) {
       this.pause = Math.max(0, (this.pause ?? 0) - seconds);
-      if (this.pause === 0) this.phase = this.phase >= 1 ? 0 : Math.min(1, this.phase + seconds / SWEEP);
-      if (this.phase >= 1 && this.pause === 0) this.pause = REST;
+      const way = this.scene.backward ? -1 : 1;
+      const [from, to] = this.scene.backward ? [1, 0] : [0, 1];
+      if (this.pause === 0) {
+        this.phase = this.phase === to ? from : Math.min(1, Math.max(0, this.phase + (way * seconds) / SWEEP));
+      }
+      if (this.phase === to && this.pause === 0) this.pause = REST;
       this.slider.value = String(this.phase);
     }
     const [t0, t1] = this.scene.times;

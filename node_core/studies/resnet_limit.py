@@ -22,7 +22,8 @@ from node_core.training.build import accuracy_of, dataset, trained_model
 from node_core.training.checkpoint import Checkpoint, pretrained
 from node_core.training.snapshot import Snapshot
 
-WIDEST = 2.0
+WIDEST = 2.4
+"""Most that a picture's frame is wider than the data: a flow carries some points very far."""
 TIGHT = 1e-8
 """Tolerance of the ODE that the ResNets are compared with."""
 
@@ -74,6 +75,8 @@ def advance(config: DepthConfig, state: None, budget: float) -> tuple[Snapshot, 
     drawn = picture.draw(model, settings, data, {})
     extent = _frame_of(config.net)
     boundary = picture.boundary(model, settings, data, extent)
+    if boundary is None:  # it has a time limit, and there is no later snapshot that would bring it
+        boundary = picture.boundary(model, settings, data, extent)
     arrays = drawn.arrays if boundary is None else drawn.arrays | {"grid": boundary}
     scalars = drawn.scalars | {"loss": drawn.loss, "nfe_forward": drawn.nfe, "extent": list(extent)}
     return Snapshot(arrays, scalars, finished=True), None
@@ -100,7 +103,7 @@ def _frame_of(net: str) -> tuple[float, float, float, float]:
     for axis, (low, high) in enumerate((ranges[:2], ranges[2:])):
         reach = 0.5 * (WIDEST - 1) * (high - low)
         seen = np.quantile(ends[:, min(axis, ends.shape[1] - 1)], (0.02, 0.98))
-        frame += [max(low - reach, min(low, seen[0])), min(high + reach, max(high, seen[1]))]
+        frame += [float(max(low - reach, min(low, seen[0]))), float(min(high + reach, max(high, seen[1])))]
     return frame[0], frame[1], frame[2], frame[3]
 
 

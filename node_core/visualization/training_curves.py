@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from node_core.visualization.style import FONT_SIZE, Floats, lane_colour, styled
+from node_core.visualization.style import FONT_SIZE, Floats, lane_colour, log_limits, styled
 
 MOST = 400  # points a curve; more than a screen shows, fewer than a browser minds
 HEIGHT = 250
+NARROW = 1.6  # decades
 
 Row = Mapping[str, float]
 
@@ -128,8 +129,7 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
             "yaxis": {
                 "tickfont": small,
                 "title": {"font": small},
-                "type": "log" if info.log_y else "linear",
-                "exponentformat": "power",
+                **(_log_axis(info) if info.log_y else {"type": "linear"}),
             },
         }
     )
@@ -139,6 +139,16 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
         figure.update_layout({"yaxis": {"type": "linear", "range": [0, 1], "showticklabels": False}})
         figure.add_annotation(x=0.5, y=0.5, text="Press Play", showarrow=False, font={"size": FONT_SIZE})
     return figure
+
+
+def _log_axis(info: CurvesInfo) -> dict[str, object]:
+    """Ticks at 1, 2 and 5 where there are few decades: plotly would write 2 and 5 so small that they read as powers."""
+    limits = log_limits(np.concatenate([curve.y for curve in info.curves]) if info.curves else np.empty(0))
+    if limits is None or limits[1] - limits[0] > NARROW:
+        wide = 1.0 if limits is None else limits[1] - limits[0]
+        return {"type": "log", "exponentformat": "power", "dtick": max(1, round(wide / 4))}
+    marks = [m * 10.0**k for k in range(int(limits[0]) - 2, int(limits[1]) + 2) for m in (1, 2, 5)]
+    return {"type": "log", "tickvals": marks, "ticktext": [f"{mark:g}" for mark in marks]}
 
 
 def _curve(

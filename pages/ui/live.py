@@ -165,17 +165,20 @@ def live_view(
     layers: Sequence[Layer] = ("boundary", "points", "paths", "particles"),
     offered: Sequence[Layer] = ("boundary", "points", "paths", "particles", "grid", "steps"),
     key: str | None = None,
+    on_pick: Callable[[], None] | None = None,
 ) -> View:
     """Mount the canvas that draws the run, and tell how the run stands (a failure in one sentence).
 
     Args:
         token: the run, as `live_run` gave it.
-        height: pixels.
+        height: pixels; less on a narrow screen.
         view: what is shown first: "plane" (data space), "space" (with the third dimension), "time".
         views: which of them the user may choose.
         layers: what is drawn at first.
         offered: what the user can switch on and off, where the snapshots have it.
         key: of the component; needed when a page shows one run twice.
+        on_pick: called when a particle was clicked, before the page reruns; its number is
+            `st.session_state[key].picked`.
     """
     _canvas()(
         key=key or f"live {token}",
@@ -188,8 +191,9 @@ def live_view(
             "layers": list(layers),
             "offered": list(offered),
         },
-        height=height,
+        height="content",
         on_event_change=_ignore,
+        on_picked_change=on_pick or _ignore,
     )
     state = live_runs().poll(token)
     if state.status == "failed":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -19,39 +20,43 @@ from node_core.visualization.training_curves import (
 from pages.ui.live import live_runs
 from pages.ui.live_chart import live_chart
 
+Chart = Literal["loss", "nfe", "accuracy", "steps"]
+LABELS: dict[Chart, str] = {
+    "loss": "Loss against the iteration",
+    "nfe": "Function evaluations against the iteration",
+    "accuracy": "Accuracy against the iteration",
+    "steps": "The solver's steps in the last iteration",
+}
 CHARTS_A_SECOND = 30  # for the whole server: past it, plotly's throughput falls
 
 
-def live_curves(shown: Sequence[tuple[str, str]]) -> None:
-    """Draw the charts of (label, token) pairs; they follow by themselves while a run plays.
+def live_curves(shown: Sequence[tuple[str, str]], charts: Sequence[Chart]) -> None:
+    """Draw charts of (label, token) pairs side by side; they follow by themselves while a run plays.
 
     Args:
         shown: the runs of the page; a label may be "" where there is only one.
+        charts: which, from left to right.
     """
     runs = live_runs()
     playing = any(runs.look(token).status == "running" for _, token in shown if token in runs)
     # Many runs at once: each page's charts come less often, so that the server keeps up.
     every = max(1.0, 4 * len(runs) / CHARTS_A_SECOND) if playing else None
-    st.fragment(_draw, run_every=every)(tuple(shown))
+    st.fragment(_draw, run_every=every, key=f"curves {charts}")(tuple(shown), tuple(charts))
 
 
-def _draw(shown: tuple[tuple[str, str], ...]) -> None:
+def _draw(shown: tuple[tuple[str, str], ...], charts: tuple[Chart, ...]) -> None:
     runs = live_runs()
     shown = tuple((label, token) for label, token in shown if token in runs)
-    histories = [Run(label, runs.history(token)) for label, token in shown]
-    arrays = []
-    for label, token in shown:
-        message = runs.poll(token).snapshot
-        if message is not None:
-            arrays.append((label, unpack(message).arrays))
     revision = " ".join(token for _, token in shown)
-    charts: list[tuple[str, str, CurvesInfo]] = [
-        ("loss", "Loss against the iteration", loss_info(histories, revision)),
-        ("nfe", "Function evaluations against the iteration", nfe_info(histories, revision)),
-        ("accuracy", "Accuracy against the iteration", accuracy_info(histories, revision)),
-        ("steps", "The solver's steps in the last iteration", steps_info(arrays, revision)),
-    ]
-    for start in (0, 2):
-        for column, (key, label, info) in zip(st.columns(2), charts[start : start + 2], strict=True):
-            with column:
-                live_chart(curves_figure(info), f"curve_{key}", label)
+    for column, chart in zip(st.columns(len(charts)), charts, strict=True):
+        with column:
+            live_chart(curves_figure(_info(chart, shown, revision)), f"curve_{chart}", LABELS[chart])
+
+
+def _info(chart: Chart, shown: tuple[tuple[str, str], ...], revision: str) -> CurvesInfo:
+    runs = live_runs()
+    if chart == "steps":
+        messages = [(label, runs.poll(token).snapshot) for label, token in shown]
+        return steps_info([(label, unpack(m).arrays) for label, m in messages if m is not None], revision)
+    make = {"loss": loss_info, "nfe": nfe_info, "accuracy": accuracy_info}[chart]
+    return make([Run(label, runs.history(token)) for label, token in shown], revision)

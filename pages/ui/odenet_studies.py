@@ -177,7 +177,8 @@ def _race() -> None:
     explain(
         f"The same net, {asked.iterations} iterations on the same batches: straight, slow paths are cheap to solve, "
         "and the data are still told apart (Finlay et al. 2020; Ghosh et al. 2020).",
-        r"\min_\theta\; \text{loss} + \lambda_K \int_0^T \|f\|^2\,dt"
-        r" + \lambda_J \int_0^T \|\partial f / \partial y\|_F^2\,dt, \qquad T \sim U(T - b, T + b) \text{ (STEER)}",
+        r"\begin{gathered} \min_\theta\; \text{loss} + \lambda_K \int_0^T \|f\|^2\,dt"
+        r" + \lambda_J \int_0^T \|\partial f / \partial y\|_F^2\,dt \\[4pt]"
+        r" T \sim U(T - b, T + b) \text{ (STEER)} \end{gathered}",
         race_snippet(asked),
     )
