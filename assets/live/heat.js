@@ -56,17 +56,18 @@ export class HeatMap {
     }
   }
 
-  /** Draw on the floor of the projection; samples lie on the extent, ends included. */
-  draw(context, projection, extent) {
+  /** Draw on the floor of the projection; samples lie on the extent, ends included, or in the middles of its cells. */
+  draw(context, projection, extent, middles = false) {
     const { width: w, height: h } = this.picture;
     const [xmin, xmax, ymin, ymax] = extent;
-    const [dx, dy] = [(xmax - xmin) / Math.max(1, w - 1), (ymax - ymin) / Math.max(1, h - 1)];
+    const fewer = middles ? 0 : 1;
+    const [dx, dy] = [(xmax - xmin) / Math.max(1, w - fewer), (ymax - ymin) / Math.max(1, h - fewer)];
     context.save();
     context.transform(...projection.floorTransform());
     context.beginPath();
     context.rect(xmin, ymin, xmax - xmin, ymax - ymin);
     context.clip();
-    context.translate(xmin - dx / 2, ymin - dy / 2);
+    context.translate(xmin - (fewer * dx) / 2, ymin - (fewer * dy) / 2);
     context.scale(dx, dy);
     context.imageSmoothingEnabled = true;
     if (projection.rotatable) context.globalAlpha = 0.8;

@@ -10,7 +10,11 @@ export default function (component) {
   }
   const view = views.get(root);
   view
-    .then((live) => live.update(data, (event) => setTriggerValue("event", event)))
+    .then((live) => live.update(
+        data,
+        (event) => setTriggerValue("event", event),
+        (number) => setTriggerValue("picked", number),
+      ))
     .catch(() => {
       root.textContent = "The live view could not be loaded: start the app with `streamlit run app.py`.";
     });

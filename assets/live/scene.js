@@ -6,9 +6,10 @@ import { Field, trajectory } from "./mlp.js";
 import { Projection } from "./projection.js";
 import { drawAxes } from "./axes.js";
 import { arrowHead, fillOutlined, mark } from "./marks.js";
+import { Dots, drawIntegral, drawLattice, frameAt, isFlow } from "./particles.js";
 
 const EMPTY = { arrays: {}, scalars: {} };
-const BLENDED = ["grid", "trajectories"];
+const BLENDED = ["grid", "movie", "trajectories", "data_trajectories", "lattice"];
 
 export class Scene {
   constructor() {
@@ -16,6 +17,8 @@ export class Scene {
     this.heat = new HeatMap();
     this.particles = new Particles();
     this.lattice = new Lattice();
+    this.dots = new Dots();
+    this.backward = false;
     this.layers = new Set();
     this.now = EMPTY;
     this.blended = {};
@@ -38,6 +41,27 @@ export class Scene {
     this.blend = 0;
     this.field = Field.of(snapshot);
     if (this.probe) this.lookAt(this.probe.y0, this.probe.held);
+  }
+
+  /** Whether what is shown is a density and its particles, computed elsewhere. */
+  get flow() {
+    return isFlow(this.now);
+  }
+
+  /** Whether paths that begin at the data are known too. */
+  get reversible() {
+    return Boolean(this.now.arrays.data_trajectories);
+  }
+
+  /** The dots of the direction that is shown. */
+  useDots() {
+    const { arrays } = this.now;
+    const back = this.backward && this.reversible;
+    const paths = back ? this.blended.data_trajectories : this.blended.trajectories;
+    if (!paths) return false;
+    const divergence = back ? arrays.data_divergence : arrays.divergence;
+    this.dots.use(paths, divergence, arrays.trajectory_ts?.data, this.times);
+    return true;
   }
 
   get extent() {
@@ -82,7 +106,7 @@ export class Scene {
     }
     this.projection.configure({ width, height, extent: this.extent, t0, t1, dim: this.dim, depth: this.depth() });
     if (!this.field) return moving;
-    if (this.layers.has("particles")) {
+    if (this.layers.has("particles") && !this.flow) {
       this.particles.use(this.field, this.extent, t0, t1);
       this.particles.move(seconds);
       moving = true;
@@ -133,6 +157,10 @@ export class Scene {
     context.clearRect(0, 0, width, height);
     this.drawHeat(context, theme);
     drawAxes(context, this.projection, theme);
+    if (this.flow) {
+      this.drawFlow(context, theme);
+      return;
+    }
     if (this.layers.has("grid")) this.lattice.draw(context, this.projection, this.t, theme.text);
     if (this.layers.has("particles") && this.field) {
       this.particles.use(this.field, this.extent, ...this.times);
@@ -141,6 +169,45 @@ export class Scene {
     if (this.layers.has("paths")) this.drawPaths(context, theme);
     if (this.layers.has("points")) this.drawPoints(context, theme);
     this.drawProbe(context, theme);
+  }
+
+  /** Samples of the target, bent grid lines, particles, and the integral along the one that was picked. */
+  drawFlow(context, theme) {
+    const { arrays } = this.now;
+    this.clipped(context, () => {
+      if (this.layers.has("points")) this.drawSamples(context, theme);
+      if (this.layers.has("grid") && this.blended.lattice) {
+        const ts = arrays.trajectory_ts?.data;
+        drawLattice(context, this.projection, this.blended.lattice, ts, this.times, this.t, theme.text);
+      }
+      if (this.layers.has("particles") && this.useDots()) {
+        this.dots.draw(context, this.projection, theme, this.t, this.backward);
+      }
+    });
+    if (this.layers.has("paths")) this.drawPaths(context, theme);
+    if (!this.layers.has("particles")) return;
+    const { width, height } = this.projection;
+    const size = { width: Math.min(230, 0.5 * width), height: Math.min(190, 0.36 * height) };
+    const logs = this.backward && this.reversible ? arrays.data_log_prob : arrays.log_prob;
+    drawIntegral(context, { x: 2, y: height - size.height - 2, ...size }, theme, this.dots, logs, this.t);
+  }
+
+  /** The samples that are learned from lie where the flow ends, at t1. */
+  drawSamples(context, theme) {
+    const { points } = this.now.arrays;
+    if (!points) return;
+    const [at, y] = [[0, 0], [0, 0]];
+    context.beginPath();
+    for (let i = 0; i < points.shape[0]; i++) {
+      y[0] = points.data[2 * i];
+      y[1] = points.data[2 * i + 1];
+      this.projection.toScreen(y, 0, this.times[1], at);
+      context.rect(at[0] - 1, at[1] - 1, 2, 2);
+    }
+    context.fillStyle = theme.text;
+    context.globalAlpha = 0.45;
+    context.fill();
+    context.globalAlpha = 1;
   }
 
   /** The colour of class c; on a density, whose colour is the first class's, the next one. */
@@ -166,11 +233,12 @@ export class Scene {
   }
 
   drawHeat(context, theme) {
-    const grid = this.blended.grid;
+    const { movie } = this.blended;
+    const grid = movie ? this.frame(movie) : this.blended.grid;
     if (!grid || !this.layers.has("boundary") || this.projection.mode === "graph") return;
     const kind = this.now.scalars.grid_kind ?? "classes";
-    this.heat.update(grid.data, grid.shape, theme, kind, `${this.number}:${this.blend}`);
-    this.heat.draw(context, this.projection, this.extent);
+    this.heat.update(grid.data, grid.shape, theme, kind, `${this.number}:${this.blend}:${movie ? this.t : ""}`);
+    this.heat.draw(context, this.projection, this.extent, kind === "density");
     if (kind !== "classes" || grid.shape.length > 2) return;
     const segments = contour(grid.data, grid.shape, this.extent, 127.5);
     const [a, b] = [[0, 0], [0, 0]];
@@ -186,6 +254,13 @@ export class Scene {
     context.lineWidth = 1.4;
     context.stroke();
     context.globalAlpha = 1;
+  }
+
+  /** The density at the time that is shown. */
+  frame(movie) {
+    const found = frameAt(movie, this.t, ...this.times, this.frameData);
+    this.frameData = found.data;
+    return found;
   }
 
   drawPaths(context, theme) {
