@@ -175,7 +175,7 @@ def _horizon(config: AdjointConfig) -> None:
 def _memory() -> None:
     asked = MemoryConfig()
     result: MemoryResult | None = study(
-        MEMORY, asked, time_limit=60.0, spinner="Measuring in processes of their own…"
+        MEMORY, asked, time_limit=90.0, spinner="Measuring in processes of their own…"
     )
     if result is None:
         return
@@ -185,8 +185,8 @@ def _memory() -> None:
         "Measured, not estimated: how much a fresh process grew at its peak. Backprop keeps every step's graph, "
         "checkpointed and interpolated only states, the adjoint nothing. "
         f"(rk4, a batch of {asked.batch}, a net of 32 hidden units.)",
-        r"\text{adjoint: } \mathcal O(1), \qquad \text{checkpointed: } \mathcal O(L) \text{ states}, \qquad "
-        r"\text{backprop: } \mathcal O(L) \text{ graphs}",
+        r"\begin{gathered} \text{adjoint: } \mathcal O(1) \\ \text{checkpointed: } \mathcal O(L) \text{ states} \\ "
+        r"\text{backprop: } \mathcal O(L) \text{ graphs} \end{gathered}",
         memory_snippet(asked),
     )
 

@@ -314,8 +314,8 @@ class MemoryConfig:
     """Peak memory against the number of steps: rk4 with fixed steps, a net of any module, a batch of states."""
 
     modes: tuple[str, ...] = tuple(MODES)
-    steps: tuple[int, ...] = (20, 40, 80, 160)
-    batch: int = 512
+    steps: tuple[int, ...] = (10, 20, 40, 80)
+    batch: int = 1024
 
     def __post_init__(self) -> None:
         _check(self.modes, "dopri5", METHOD_CHOICES)

@@ -22,7 +22,7 @@ from torch import nn
 from node_core.odeint import odeint
 from node_core.studies.adjoint_config import MODES, MemoryConfig, MemoryCurve, MemoryResult
 
-LIMIT_SECONDS = 50.0
+LIMIT_SECONDS = 80.0
 WIDTH = 32
 _ROOT = Path(__file__).resolve().parents[2]
 
