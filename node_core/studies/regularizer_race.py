@@ -17,7 +17,8 @@ from node_core.studies.regularizer_race_config import (
 )
 from node_core.training import regularizers
 from node_core.training.build import accuracy_of, loss_of, solver_of
-from node_core.training.train import DivergedError, Trainer
+from node_core.training.chunk import DivergedError
+from node_core.training.train import Trainer
 
 SHOWN = 40  # paths
 TIMES = 49

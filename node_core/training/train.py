@@ -6,7 +6,6 @@ cut into chunks changes nothing but how often the boundary's picture is drawn.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,16 +24,13 @@ from node_core.training import picture, regularizers
 from node_core.training.adam import adam_step
 from node_core.training.build import accuracy_of, adopt, build_model, dataset, loss_of, solver_of
 from node_core.training.checkpoint import pretrained
+from node_core.training.chunk import check_loss, gave_up, run_chunk, run_to_the_end
 from node_core.training.config import TrainConfig, structure
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import Floats32, TrainState
 
 LARGEST_LOSS = 100.0  # past it nothing is learned any more; the loss begins near 1
 _BATCH, _END, _PROBE = 1, 2, 3  # streams of random numbers of an iteration
-
-
-class DivergedError(ValueError):
-    """The training can't go on with these settings; the sentence says since when and what to change."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ class Trainer:
         for name, penalty in penalties.items():
             total = total + getattr(config, name) * penalty
         value = loss.item()
-        self._check(total.item())
+        check_loss(self, total.item(), LARGEST_LOSS)
         gradients = torch.autograd.grad(total, self._parameters)
         self._update(torch.cat([g.reshape(-1) for g in gradients]))
         self.iteration += 1
@@ -129,8 +125,8 @@ class Trainer:
         try:
             drawn = picture.draw(self.model, self.config, self.data, self.logs)
         except SolveError as error:
-            raise self._gave_up(error) from error
-        self._check(drawn.loss)
+            raise gave_up(self, error) from error
+        check_loss(self, drawn.loss, LARGEST_LOSS)
         boundary, cost = self.state.grid, self.state.grid_cost
         if grid or boundary is None:
             started = clock()
@@ -188,7 +184,7 @@ class Trainer:
         try:
             solution = model.solve(x, ts, solver_of(config, end))
         except SolveError as error:
-            raise self._gave_up(error) from error
+            raise gave_up(self, error) from error
         return Flow(solution.ys[-1], nodes, solution.ys[1:-1], weights, solution)
 
     def _penalties(self, flow: Flow) -> dict[str, Tensor]:
@@ -231,22 +227,6 @@ class Trainer:
         }
         return row, {**_log("forward", solution.steps), **_log("backward", backward)}
 
-    def _check(self, loss: float) -> None:
-        if math.isfinite(loss) and loss <= LARGEST_LOSS:
-            return
-        what = f"is {loss:.2g}" if math.isfinite(loss) else "is not a number"
-        raise DivergedError(
-            f"The loss {what} since iteration {self.iteration + 1}: lower the learning rate (now {self.config.lr:g}) "
-            "and play on from the last good state, or reset."
-        )
-
-    def _gave_up(self, error: SolveError) -> DivergedError:
-        reason = str(error).split(": ")[0]  # the advice after it is for callers of odeint
-        return DivergedError(
-            f"The flow could not be solved in iteration {self.iteration + 1} ({reason}): lower the learning rate (now "
-            f"{self.config.lr:g}) or loosen the tolerance, and play on from the last good state, or reset."
-        )
-
 
 def advance(
     config: TrainConfig,
@@ -273,17 +253,7 @@ def advance(
         DivergedError: (a ValueError) the loss is not a number, or the solver gave up.
         ValueError: the data can't be had, or the state belongs to a run of another structure.
     """
-    started = clock()
-    trainer = Trainer(config, state)
-    rows: list[Row] = []
-    while budget > 0 and trainer.iteration < config.iterations:
-        rows.append(trainer.iterate())
-        if clock() - started >= budget:
-            break
-    now = clock()
-    due = budget == 0 or picture.is_due(trainer.state, now) or trainer.iteration >= config.iterations
-    snapshot = trainer.snapshot(grid=due, rows=tuple(rows), now=now)
-    return snapshot, trainer.export()
+    return run_chunk(lambda: Trainer(config, state), budget, clock)
 
 
 def train(config: TrainConfig, every: int = 10, state: TrainState | None = None) -> Iterator[Snapshot]:
@@ -293,14 +263,7 @@ def train(config: TrainConfig, every: int = 10, state: TrainState | None = None)
         DivergedError: as `advance`.
         ValueError: `every` is not positive, or the data can't be had.
     """
-    if every < 1:
-        raise ValueError(f"every = {every}: choose at least 1 iteration between two snapshots.")
-    trainer = Trainer(config, state)
-    yield trainer.snapshot()
-    while trainer.iteration < config.iterations:
-        count = min(every, config.iterations - trainer.iteration)
-        rows = tuple(trainer.iterate() for _ in range(count))
-        yield trainer.snapshot(rows=rows)
+    return run_to_the_end(Trainer(config, state), every)
 
 
 def initial_state(config: TrainConfig, model: BlockClassifier | None = None) -> TrainState:

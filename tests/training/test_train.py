@@ -11,10 +11,11 @@ import torch
 
 from node_core.data.dataset import DataConfig
 from node_core.training import build, picture
+from node_core.training.chunk import DivergedError
 from node_core.training.config import TrainConfig
 from node_core.training.snapshot import Snapshot, pack, unpack
 from node_core.training.state import TrainState
-from node_core.training.train import DivergedError, Trainer, advance, train
+from node_core.training.train import Trainer, advance, train
 
 SMALL = TrainConfig(data=DataConfig("moons", n=60), hidden=(8, 8), batch=32, lr=0.02)
 MODELS = [
