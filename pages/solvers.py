@@ -79,7 +79,7 @@ def _table(result: RaceResult) -> None:
             "NFE": [f"{lane.nfe:,}" for lane in result.lanes],
             "Accepted": [f"{lane.n_accepted:,}" for lane in result.lanes],
             "Rejected": [f"{lane.n_rejected:,}" for lane in result.lanes],
-            "Time": [f"{1e3 * lane.wall_time:.3g} ms" for lane in result.lanes],
+            "Time": [_duration(lane.wall_time) for lane in result.lanes],
         },
         hide_index=True,
     )
@@ -95,6 +95,10 @@ def _table(result: RaceResult) -> None:
 
 def _number(value: float) -> str:
     return f"{value:.2g}" if abs(value) < float("inf") else "—"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds >= 0.9995 else f"{1e3 * seconds:.3g} ms"
 
 
 def _over_time(system: System, result: RaceResult) -> None:
@@ -142,8 +146,9 @@ def _stability(config: RaceConfig) -> None:
     if result.note:
         st.caption(result.note)
     st.latex(
-        r"y_{n+1} = R(h\lambda)\, y_n, \qquad |R(h\lambda)| \le 1, "
-        r"\qquad \lambda \in \operatorname{eig} \frac{\partial f}{\partial y}"
+        # two lines: one is too wide for a phone
+        r"\begin{gathered} y_{n+1} = R(h\lambda)\, y_n, \qquad |R(h\lambda)| \le 1, \\"
+        r"\lambda \in \operatorname{eig} \frac{\partial f}{\partial y} \end{gathered}"
     )
     show_code(stability_snippet(asked))
 

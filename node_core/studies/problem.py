@@ -109,7 +109,7 @@ def _integrated(problem: Problem, method: str) -> Reference:
     note = (
         ""
         if t_end >= end
-        else f"The reference stops at t = {t_end:.4g}: the solution ends or blows up there."
+        else f"The reference stops at t = {t_end:.4g}: the solution ends or grows out of bounds there."
     )
     interpolant = found.sol
 

@@ -48,6 +48,8 @@ def layout_style(height: int) -> dict[str, Any]:
             "font": {"size": FONT_SIZE},
         },
         "hoverlabel": {"font": {"size": FONT_SIZE - 1}},
+        # plotly takes the paper's colour at half strength: black, over the legend, for a transparent paper
+        "modebar": {"bgcolor": "rgba(0,0,0,0)"},
     }
 
 

@@ -87,6 +87,12 @@ def test_a_tab_computes_when_it_is_opened(view: str) -> None:
     assert "yaxis4" not in charts(at)[0]["layout"]  # the timeline of the closed tab was not drawn
 
 
+def test_an_emptied_list_of_methods_is_no_junk_in_the_address() -> None:
+    at = opened(methods="")
+    assert not at.warning
+    assert "0 methods" in at.error[0].value
+
+
 def test_junk_in_the_address_is_answered_with_a_sentence_and_the_default() -> None:
     at = opened(system="Foo", rtol="[a](b)", linear_spiral_dt="0")
     assert not at.exception

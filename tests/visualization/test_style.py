@@ -7,6 +7,7 @@ from node_core.visualization.style import (
     faded,
     framed,
     lane_colour,
+    layout_style,
     log_limits,
     thinned,
 )
@@ -14,6 +15,10 @@ from node_core.visualization.style import (
 
 def test_a_colour_fades_to_rgba():
     assert faded("#ff8000", 0.25) == "rgba(255,128,0,0.25)"
+
+
+def test_the_buttons_of_a_chart_do_not_darken_the_legend_behind_them():
+    assert layout_style(300)["modebar"]["bgcolor"] == "rgba(0,0,0,0)"
 
 
 def test_lane_colours_are_distinct_and_repeat_after_the_last():
