@@ -5,8 +5,9 @@ const MOST = 1500;
 const pads = new WeakMap();
 
 class Pad {
-  constructor(root, points) {
+  constructor(root, points, classes) {
     this.root = root;
+    this.classes = classes; // 1: a density is drawn, and nothing needs a name
     this.points = points; // rows [x, y, class]
     this.chosen = 0;
     this.tools = root.querySelector(".tools");
@@ -20,8 +21,10 @@ class Pad {
   }
 
   build() {
-    for (let c = 0; c < 4; c++) {
-      const button = this.add(String.fromCharCode(65 + c), `Class ${String.fromCharCode(65 + c)}`, () => this.choose(c));
+    for (let c = 0; c < this.classes; c++) {
+      const name = String.fromCharCode(65 + c);
+      const [text, title] = this.classes === 1 ? ["Draw", "Draw points"] : [name, `Class ${name}`];
+      const button = this.add(text, title, () => this.choose(c));
       button.classList.add("class");
       this.buttons.push(button);
     }
@@ -57,7 +60,7 @@ class Pad {
 
   choose(c) {
     this.chosen = c;
-    this.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === (c < 0 ? 4 : c))));
+    this.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === (c < 0 ? this.classes : c))));
     this.draw();
   }
 
@@ -90,7 +93,7 @@ class Pad {
     const context = canvas.getContext("2d");
     const text = getComputedStyle(this.root).color;
     const colours = this.colours();
-    this.buttons.slice(0, 4).forEach((button, i) => button.style.setProperty("--mark", colours[i]));
+    this.buttons.slice(0, this.classes).forEach((button, i) => button.style.setProperty("--mark", colours[i]));
     context.clearRect(0, 0, size, size);
     context.strokeStyle = text;
     context.globalAlpha = 0.15;
@@ -112,7 +115,7 @@ class Pad {
     }
     const classes = new Set(this.points.map((point) => point[2])).size;
     this.count.textContent = this.points.length
-      ? `${this.points.length} points, ${classes} ${classes === 1 ? "class" : "classes"}`
+      ? `${this.points.length} points${this.classes > 1 ? `, ${classes} ${classes === 1 ? "class" : "classes"}` : ""}`
       : "Click or drag to draw.";
     this.root.dataset.points = String(this.points.length);
   }
@@ -121,7 +124,8 @@ class Pad {
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".pad");
   let pad = pads.get(root);
-  if (!pad) pads.set(root, (pad = new Pad(root, data.points.map((point) => [...point]))));
+  if (!pad) pads.set(root, (pad = new Pad(root, data.points.map((point) => [...point]), data.classes ?? 4)));
+  if (data.use) pad.use.textContent = data.use;
   pad.send = (points) => setTriggerValue("points", points);
   pad.draw();
   return () => {

@@ -18,9 +18,10 @@ from torch import Tensor
 from node_core.cnf.continuous import CNF, Flowed
 from node_core.cnf.flow import Flow
 from node_core.solution import SolveError
-from node_core.training import cnf_picture, picture
+from node_core.training import cnf_picture
 from node_core.training.adam import adam_step
 from node_core.training.build import adopt
+from node_core.training.chunk import check_loss, gave_up, run_chunk, run_to_the_end
 from node_core.training.cnf_build import (
     build_flow,
     forward_cross_entropy,
@@ -29,10 +30,10 @@ from node_core.training.cnf_build import (
     seed_of,
     target_of,
 )
+from node_core.training.cnf_checkpoint import started
 from node_core.training.cnf_config import CNFConfig, cnf_structure
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import TrainState
-from node_core.training.train import DivergedError
 
 LARGEST_LOSS = 1e3
 _SAMPLES, _NOISE = 1, 2  # streams of random numbers of an iteration
@@ -77,18 +78,18 @@ class FlowTrainer:
         try:
             loss, extra, flowed = self._loss()
         except SolveError as error:
-            raise self._gave_up(error) from error
+            raise gave_up(self, error) from error
         total = loss
         if flowed is not None and flowed.kinetic is not None and flowed.jacobian is not None:
             kinetic, jacobian = flowed.kinetic.mean(), flowed.jacobian.mean()
             total = loss + config.kinetic * kinetic + config.jacobian * jacobian
             extra |= {"kinetic": kinetic.item(), "jacobian": jacobian.item()}
         value = loss.item()
-        self._check(total.item())
+        check_loss(self, total.item(), LARGEST_LOSS)
         gradients = torch.autograd.grad(total, self._parameters, allow_unused=True, materialize_grads=True)
         gradient = torch.cat([g.reshape(-1) for g in gradients])
         if not bool(torch.isfinite(gradient).all()):
-            self._check(math.nan)
+            check_loss(self, math.nan, LARGEST_LOSS)
         rate = learning_rate(config, self.iteration)
         adam_step(self._flat, self._mean, self._square, gradient, self.iteration, rate)
         self.iteration += 1
@@ -110,14 +111,14 @@ class FlowTrainer:
                 cost = time.perf_counter() - started
                 self.state = replace(self.state, grid=movie, grid_time=now + cost, grid_cost=cost)
         except SolveError as error:
-            raise self._gave_up(error) from error
-        self._check(drawn.loss)
+            raise gave_up(self, error) from error
+        check_loss(self, drawn.loss, LARGEST_LOSS)
         shown = self.row or {"loss": drawn.loss, "nfe_forward": 0.0, "nfe_backward": 0.0}
         scalars = drawn.scalars | {
             "iteration": self.iteration,
             "loss": shown["loss"],
-            "nfe_forward": shown["nfe_forward"],
-            "nfe_backward": shown["nfe_backward"],
+            "nfe_forward": shown["nfe_forward"] or None,  # nothing solved yet, or a flow without a solver
+            "nfe_backward": shown["nfe_backward"] or None,
             "message": f"Iteration {self.iteration}: loss {shown['loss']:.3f} nats.",
         }
         arrays = drawn.arrays | {"grid": movie[-1], "movie": movie}
@@ -153,22 +154,6 @@ class FlowTrainer:
         log_q = flow.base.log_prob(z) - there[1]
         return reverse_kl(target, there[0], log_q), {}, there if isinstance(there, Flowed) else None
 
-    def _check(self, loss: float) -> None:
-        if math.isfinite(loss) and loss <= LARGEST_LOSS:
-            return
-        what = f"is {loss:.2g}" if math.isfinite(loss) else "is not a number"
-        raise DivergedError(
-            f"The loss {what} since iteration {self.iteration + 1}: lower the learning rate (now {self.config.lr:g}) "
-            "and play on from the last good state, or reset."
-        )
-
-    def _gave_up(self, error: SolveError) -> DivergedError:
-        reason = str(error).split(" (method=")[0].rstrip(".")
-        return DivergedError(
-            f"The flow could not be solved in iteration {self.iteration + 1} ({reason}): lower the learning rate (now "
-            f"{self.config.lr:g}) or loosen the tolerance, and play on from the last good state, or reset."
-        )
-
 
 def advance(
     config: CNFConfig,
@@ -192,17 +177,7 @@ def advance(
         DivergedError: (a ValueError) the loss is not a number, or the solver gave up.
         ValueError: the target can't be had, or the state belongs to a run of another structure.
     """
-    started = clock()
-    trainer = FlowTrainer(config, state)
-    rows: list[Row] = []
-    while budget > 0 and trainer.iteration < config.iterations:
-        rows.append(trainer.iterate())
-        if clock() - started >= budget:
-            break
-    now = clock()
-    due = budget == 0 or picture.is_due(trainer.state, now) or trainer.iteration >= config.iterations
-    snapshot = trainer.snapshot(grid=due, rows=tuple(rows), now=now)
-    return snapshot, trainer.export()
+    return run_chunk(lambda: FlowTrainer(config, state), budget, clock)
 
 
 def train(config: CNFConfig, every: int = 10, state: TrainState | None = None) -> Iterator[Snapshot]:
@@ -212,14 +187,7 @@ def train(config: CNFConfig, every: int = 10, state: TrainState | None = None) -
         DivergedError: as `advance`.
         ValueError: `every` is not positive, or the target can't be had.
     """
-    if every < 1:
-        raise ValueError(f"every = {every}: choose at least 1 iteration between two snapshots.")
-    trainer = FlowTrainer(config, state)
-    yield trainer.snapshot()
-    while trainer.iteration < config.iterations:
-        count = min(every, config.iterations - trainer.iteration)
-        rows = tuple(trainer.iterate() for _ in range(count))
-        yield trainer.snapshot(rows=rows)
+    return run_to_the_end(FlowTrainer(config, state), every)
 
 
 def trained_flow(config: CNFConfig, state: TrainState) -> Flow:
@@ -230,7 +198,13 @@ def trained_flow(config: CNFConfig, state: TrainState) -> Flow:
 
 
 def initial_state(config: CNFConfig, flow: Flow | None = None) -> TrainState:
-    """The state before the first iteration."""
+    """The state before the first iteration: random weights, or those of the pre-trained flow `config.start`.
+
+    Raises:
+        ValueError: there is no such flow, or it is of another structure.
+    """
+    if config.start:
+        return started(config)
     flow = build_flow(config) if flow is None else flow
     flat = torch.cat([p.detach().reshape(-1) for p in flow.parameters()]).numpy()
     return TrainState(0, flat, np.zeros_like(flat), np.zeros_like(flat), cnf_structure(config))

@@ -5,6 +5,7 @@ Nothing here imports torch: pages make these, workers use them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import dataclass, field, fields
@@ -19,6 +20,8 @@ FlowName = Literal["cnf", "planar", "realnvp"]
 FieldName = Literal["mlp", "hypernetwork"]
 BaseName = Literal["normal", "mixture", "disc"]
 Objective = Literal["likelihood", "reverse_kl", "forward_kl"]
+PARTICLES = 200  # whose paths a live picture shows
+
 DivergenceName = Literal["exact", "hutchinson", "hutch++"]
 NoiseName = Literal["gaussian", "rademacher"]
 
@@ -27,8 +30,8 @@ NoiseName = Literal["gaussian", "rademacher"]
 class CNFConfig:
     """Everything that determines the training of a flow.
 
-    The fields up to `seed` are its structure: a change means a new run (`cnf_needs_reset`). The others may change while
-    it goes on.
+    The fields up to `start` are its structure: a change means a new run (`cnf_needs_reset`). The others may change
+    while it goes on.
 
     Args:
         target: the density to learn.
@@ -45,6 +48,7 @@ class CNFConfig:
             loss = E_q[log q - log p], p known up to a factor; "forward_kl": the mean -log q under p, by importance
             weights p / q of the flow's own samples, so that p is needed only up to a factor as well.
         seed: of weights, batches and noise.
+        start: name of a pre-trained flow in assets/checkpoints/flows to begin with; "" for random weights.
         t1: end time of a CNF, 0 < t1 <= 10.
         method, rtol, atol, dt, gradient: as in `odeint`.
         divergence, noise: how the trace is found.
@@ -70,6 +74,7 @@ class CNFConfig:
     base: BaseName = "normal"
     objective: Objective = "likelihood"
     seed: int = 0
+    start: str = ""
     t1: float = 1.0
     method: str = "dopri5"
     rtol: float = 1e-3
@@ -96,6 +101,10 @@ class CNFConfig:
                 raise ValueError(f"{name} = {value}: choose {low:g} to {high:g}.")
         if not 1 <= len(self.hidden) <= 3 or not all(1 <= width <= 256 for width in self.hidden):
             raise ValueError(f"hidden = {self.hidden}: give 1 to 3 widths, each 1 to 256.")
+        if not all(c.isalnum() or c in "_-" for c in self.start) or len(self.start) > 64:
+            raise ValueError(
+                f"start = {self.start!r}: give a checkpoint's name, letters, digits, '_' and '-'."
+            )
         self._check_target()
         self._check_solver()
 
@@ -168,6 +177,7 @@ LIVE_FIELDS = _NAMES[_NAMES.index("t1") :]
 """Fields that a message may change while the run goes on."""
 
 
+@functools.lru_cache(maxsize=8)
 def cnf_structure(config: CNFConfig) -> str:
     """Digest of what a running state belongs to."""
     values = tuple((name, getattr(config, name)) for name in STRUCTURE)

@@ -5,6 +5,8 @@ Names (see also `node_core.training.snapshot`), T = times, all times from t0 = 0
     points (n, 2)               samples of the target
     trajectories (T, n, 2), trajectory_ts (T,)      particles, noise to data
     log_prob, divergence (T, n) log p(z(t)) and tr df/dz along them (a CNF's)
+    data_trajectories, data_log_prob, data_divergence   the same for samples of the target, carried back to noise
+    {forward,backward}_{t,dt,accepted} (k,)     the solver's steps: noise to data, data to noise
     lattice (T, lines, k, 2)    grid lines of the noise, bent by the flow
     movie (frames, h, w) u1     the density at equal times, each over its own maximum; grid is the last
     steps (k,)                  ends of the solver's accepted steps
@@ -25,12 +27,12 @@ from node_core.cnf.continuous import CNF
 from node_core.cnf.flow import Flow, grid_points
 from node_core.cnf.planar import PlanarFlow
 from node_core.cnf.targets import Target
+from node_core.solution import StepLog
 from node_core.training.cnf_build import entropy_of, log_target
-from node_core.training.cnf_config import CNFConfig
+from node_core.training.cnf_config import PARTICLES, CNFConfig
 from node_core.training.snapshot import Scalar
 
 TIMES = 25
-PARTICLES = 200
 SAMPLES = 600
 FRAMES = 7
 CELLS = 48
@@ -62,6 +64,8 @@ def draw(flow: Flow, config: CNFConfig, target: Target) -> Drawn:
         loss = float((log_q - log_target(target, y)).mean())
     there = flow.forward(back[0])
     arrays: dict[str, np.ndarray] = {"points": x.numpy(), **_paths(flow, config)}
+    if isinstance(flow, CNF):
+        arrays |= _data_paths(flow, x[:PARTICLES])
     best = entropy_of(config.target)
     (x0, x1), (y0, y1) = target.extent
     scalars: dict[str, Scalar] = {
@@ -122,6 +126,7 @@ def _paths(flow: Flow, config: CNFConfig) -> dict[str, np.ndarray]:
         arrays["log_prob"] = paths.log_prob[:, :PARTICLES].numpy()
         arrays["divergence"] = paths.divergence[:, :PARTICLES].numpy()
         steps = paths.solution.steps
+        arrays |= _steps(steps, "forward")
         arrays["steps"] = (steps.t + steps.dt)[steps.accepted].astype(np.float32)
     else:
         if isinstance(flow, PlanarFlow) and not flow.data_to_noise:
@@ -133,6 +138,25 @@ def _paths(flow: Flow, config: CNFConfig) -> dict[str, np.ndarray]:
     arrays["trajectory_ts"] = ts
     arrays["lattice"] = z[:, PARTICLES:].reshape(len(z), *lattice.shape).numpy()
     return arrays
+
+
+def _data_paths(flow: CNF, x: Tensor) -> dict[str, np.ndarray]:
+    """Samples of the target on their way to the noise, in the order of the times from t0 to t1."""
+    back = flow.trajectory(x, TIMES, backward=True)
+    return {
+        "data_trajectories": back.z.flip(0).numpy(),
+        "data_log_prob": back.log_prob.flip(0).numpy(),
+        "data_divergence": back.divergence.flip(0).numpy(),
+        **_steps(back.solution.steps, "backward"),
+    }
+
+
+def _steps(steps: StepLog, way: str) -> dict[str, np.ndarray]:
+    return {
+        f"{way}_t": steps.t.astype(np.float32),
+        f"{way}_dt": steps.dt.astype(np.float32),
+        f"{way}_accepted": steps.accepted.astype(np.float32),
+    }
 
 
 def _lattice() -> Tensor:

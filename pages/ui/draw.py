@@ -32,6 +32,18 @@ def drawing_pad(start: DataConfig, key: str, on_points: Callable[[], None]) -> o
     return _pad(key=key, data={"points": rows}, on_points_change=on_points).points
 
 
+def density_pad(rows: Sequence[Sequence[float]], key: str, on_points: Callable[[], None]) -> object:
+    """Mount a pad without classes, for a density; its answer is as `drawing_pad`'s.
+
+    Args:
+        rows: points [x, y, 0] within [-2, 2] to begin with.
+        key: of the component.
+        on_points: called before the page reruns with new points.
+    """
+    data = {"points": [list(row) for row in rows], "classes": 1, "use": "Learn this density"}
+    return _pad(key=key, data=data, on_points_change=on_points).points
+
+
 def read_drawing(answer: Any, seed: int) -> DataConfig:
     """The data of a drawing as the browser sent it: rows [x, y, class].
 

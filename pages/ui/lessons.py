@@ -52,4 +52,12 @@ LESSONS = (
         "Learning",
         "Add layers to a residual network until its jumps become the curves of an ODE, and measure how fast.",
     ),
+    Lesson(
+        "pages/cnf.py",
+        "CNF",
+        ":material/grain:",
+        "Learning",
+        "Press Play and watch a Gaussian rotate and spread into two moons, your drawing or a picture; click a particle "
+        "to see why its density changes.",
+    ),
 )

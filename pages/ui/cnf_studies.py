@@ -1,0 +1,216 @@
+"""Below the CNF page's live picture: Theorem 1, the audit, the race and the cost; only the open tab works."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from node_core.cnf.targets import TARGETS
+from node_core.studies.cnf_audit_config import CNFAuditConfig, CNFAuditResult
+from node_core.studies.cnf_cost_config import WAYS, CNFCostConfig, CNFCostResult
+from node_core.studies.cnf_race_config import RACE_TARGET, load_race
+from node_core.studies.cnf_snippets import audit_snippet, cost_snippet, runner_snippet, theorem_snippet
+from node_core.training.cnf_config import PARTICLES, CNFConfig
+from node_core.training.snapshot import unpack
+from node_core.visualization.cnf import (
+    band_figure,
+    cost_figure,
+    round_trip_figure,
+    theorem_figure,
+    theorem_info,
+)
+from node_core.visualization.cnf_race import densities_figure, learned_figure, race_figure
+from pages.ui.address import sentence
+from pages.ui.cnf_controls import take_runner
+from pages.ui.cnf_curves import refreshing
+from pages.ui.layout import explain, picture, slide_int
+from pages.ui.live import live_runs
+from pages.ui.live_chart import live_chart
+from pages.ui.study import study
+
+AUDIT, COST = "node_core.studies.cnf_audit:run", "node_core.studies.cnf_cost:run"
+THEOREM_TAB, AUDIT_TAB, RACE_TAB, COST_TAB = "Theorem 1", "Audit", "Race", "Cost"
+THEOREM = r"\frac{d \log p(z(t))}{dt} = -\operatorname{tr} \frac{\partial f}{\partial z(t)}, \qquad " + (
+    r"\log p(z(t_1)) = \log p(z(t_0)) - \int_{t_0}^{t_1} \operatorname{tr} \frac{\partial f}{\partial z}\, dt"
+)
+WHOLE = r"\int p(x)\, dx = 1, \quad T(T^{-1}(x)) = x, \quad \mathbb{E}[\epsilon^\top J \epsilon] = \operatorname{tr} J"
+KL = r"\mathrm{KL}(q \,\|\, p) = \mathbb{E}_{q}[\log q(x) - \log p(x)]"
+CHANGE = r"\log\left|\det \frac{\partial T}{\partial z}\right| \sim d^3 \qquad \text{against} \qquad " + (
+    r"\operatorname{tr} \frac{\partial f}{\partial z} \sim d"
+)
+
+
+def cnf_studies(config: CNFConfig, token: str) -> None:
+    """Draw the tabs."""
+    theorem, audit, race, cost = st.tabs(
+        [THEOREM_TAB, AUDIT_TAB, RACE_TAB, COST_TAB], key="study", bind="query-params", on_change="rerun"
+    )
+    with theorem:
+        if theorem.open:
+            _theorem(config, token)
+    with audit:
+        if audit.open:
+            _audit(config, token)
+    with race:
+        if race.open:
+            _race()
+    with cost:
+        if cost.open:
+            _cost()
+
+
+def take_particle() -> None:
+    """Follow the particle that was clicked in the live picture (in its callback)."""
+    picked = st.session_state["view"].picked
+    if isinstance(picked, int) and 0 <= picked < PARTICLES:
+        st.session_state["particle"] = picked
+
+
+def _theorem(config: CNFConfig, token: str) -> None:
+    if config.flow != "cnf":
+        st.info(
+            "This flow has layers instead of time: choose a CNF to see its density change along a path.",
+            icon=":material/info:",
+        )
+        return
+    particle = slide_int("Particle (or click one above)", "particle", 0, 0, PARTICLES - 1)
+    st.fragment(_theorem_chart, run_every=refreshing(token, 1.0))(token, particle)
+    explain(
+        "Where the field contracts, the trace is negative and the density rises (warm area); where it spreads, the "
+        "density falls. The area is exactly what log p has changed by: no determinant anywhere.",
+        THEOREM,
+        theorem_snippet(config, particle),
+    )
+
+
+def _theorem_chart(token: str, particle: int) -> None:
+    runs = live_runs()
+    message = runs.poll(token).snapshot if token in runs else None
+    info = None if message is None else theorem_info(unpack(message).arrays, particle, f"{token} {particle}")
+    if info is None:
+        st.info("The first picture is on its way.", icon=":material/hourglass_empty:")
+        return
+    live_chart(theorem_figure(info), "theorem", "Theorem 1: minus the trace and log p along one path")
+
+
+def _audit(config: CNFConfig, token: str) -> None:
+    st.fragment(_audit_now, run_every=refreshing(token, 8.0))(config, token)
+    explain(
+        "A flow that is solved well keeps its promises: the density sums to 1, what goes to the noise comes back, and "
+        "the estimated trace is right on average. Loosen the tolerance while it trains and see which breaks first.",
+        WHOLE,
+        audit_snippet(config),
+    )
+
+
+def _audit_now(config: CNFConfig, token: str) -> None:
+    runs = live_runs()
+    state = runs.state(token) if token in runs else None
+    if state is None:
+        st.info("The run is about to begin.", icon=":material/hourglass_empty:")
+        return
+    result: CNFAuditResult | None = study(
+        AUDIT, CNFAuditConfig(config), state, time_limit=60.0, spinner="Summing the density…"
+    )
+    if result is None:
+        return
+    columns = st.columns(4)
+    own = result.checks[0]
+    columns[0].metric("Integral of p", f"{own.integral:.4f}")
+    columns[1].metric("Worst round trip", f"{own.round_trip[-1]:.1e}")
+    columns[2].metric("Mean log q (nats)", f"{result.likelihood:.3f}")
+    missing = "–" if result.best is None else f"{result.best - result.likelihood:.3f}"
+    columns[3].metric("Below the best possible", missing)
+    st.table(
+        {
+            "Solved by": [check.label for check in result.checks],
+            "Integral of p": [f"{check.integral:.5f}" for check in result.checks],
+            "Median round trip": [
+                f"{check.round_trip[len(check.round_trip) // 2]:.1e}" for check in result.checks
+            ],
+            "Worst round trip": [f"{check.round_trip[-1]:.1e}" for check in result.checks],
+            "NFE": [check.nfe or "–" for check in result.checks],
+        },
+        hide_index=True,
+    )
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**There and back**")
+        live_chart(round_trip_figure(result), "round_trip", "Distance after a round trip to the noise")
+    figure = band_figure(result)
+    with right:
+        if figure is not None:
+            st.markdown("**The exact trace and Hutchinson's estimate**")
+            live_chart(figure, "band", "Log p along a path: exact and estimated")
+    st.caption(f"After {result.iteration:,} iterations.")
+
+
+def _race() -> None:
+    try:
+        race = load_race()
+    except ValueError as error:
+        st.error(sentence(error), icon=":material/error:")
+        return
+    name = TARGETS[race.target].label
+    st.markdown(
+        f"**Planar flows against continuous ones on {name}**, the same {race.iterations:,} iterations each"
+    )
+    picture(
+        densities_figure(race),
+        "race_densities",
+        "A planar flow adds one bend a layer; a continuous one with a single hidden layer moves everything at once "
+        "(Chen et al. 2018, Fig. 4; they trained the planar flows fifty times as long as the CNFs).",
+        KL,
+        runner_snippet("cnf", 8),
+    )
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left:
+        st.plotly_chart(race_figure(race), key="race_curves", config={"displaylogo": False})
+    with right:
+        st.table(
+            {
+                "Flow": [
+                    f"{'planar, K' if r.flow == 'planar' else 'CNF, M'} = {r.size}" for r in race.runners
+                ],
+                "Numbers": [f"{r.parameters:,}" for r in race.runners],
+                "KL (nats)": [f"{r.kl:.3f}" for r in race.runners],
+                "Training (s)": [f"{r.seconds:.0f}" for r in race.runners],
+            },
+            hide_index=True,
+        )
+    st.markdown("Train it yourself:")
+    with st.container(horizontal=True):
+        for runner in race.runners:
+            letter = "K" if runner.flow == "planar" else "M"
+            st.button(
+                f"{'Planar' if runner.flow == 'planar' else 'CNF'}, {letter} = {runner.size}",
+                key=f"train_{runner.flow}_{runner.size}",
+                on_click=take_runner,
+                args=(runner.flow, runner.size, RACE_TARGET),
+            )
+    st.markdown("**From noise to data** (Fig. 5)")
+    for learned in race.learned:
+        st.plotly_chart(
+            learned_figure(learned, race.extent),
+            key=f"learned_{learned.target}",
+            config={"displayModeBar": False},
+        )
+        st.caption(
+            f"{TARGETS[learned.target].label}: the CNF ends {learned.gaps[0]:.2f} nats above the entropy, the planar "
+            f"flow of 32 layers {learned.gaps[1]:.2f}."
+        )
+
+
+def _cost() -> None:
+    result: CNFCostResult | None = study(COST, CNFCostConfig(), time_limit=60.0, spinner="Measuring…")
+    if result is None:
+        return
+    last = {way: result.seconds[way][-1] for way in WAYS}
+    picture(
+        cost_figure(result),
+        "cost",
+        f"In {result.dims[-1]} dimensions the determinant of a free-form map costs "
+        f"{last[WAYS[0]] / last[WAYS[1]]:.0f} times the trace in closed form, measured here; in two dimensions either "
+        "is cheap.",
+        CHANGE,
+        cost_snippet(),
+    )
