@@ -187,7 +187,7 @@ export class Scene {
     if (this.layers.has("paths")) this.drawPaths(context, theme);
     if (!this.layers.has("particles")) return;
     const { width, height } = this.projection;
-    const size = { width: Math.min(230, 0.5 * width), height: Math.min(190, 0.36 * height) };
+    const size = { width: Math.min(230, 0.42 * width), height: Math.min(190, 0.32 * height) };
     const logs = this.backward && this.reversible ? arrays.data_log_prob : arrays.log_prob;
     drawIntegral(context, { x: 2, y: height - size.height - 2, ...size }, theme, this.dots, logs, this.t);
   }

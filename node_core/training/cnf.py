@@ -97,13 +97,19 @@ class FlowTrainer:
         return self.row
 
     def snapshot(self, *, grid: bool = True, rows: tuple[Row, ...] = (), now: float = 0.0) -> Snapshot:
-        """The picture of the present weights; `grid=False` shows the last densities again.
+        """The picture of the present weights; `grid=False` shows the last densities and grid lines again.
 
         Raises:
             DivergedError: the loss of the present weights is not a number, or the solver gave up.
         """
         try:
-            drawn = cnf_picture.draw(self.flow, self.config, self.target)
+            kept = self.state.logs
+            drawn = cnf_picture.draw(
+                self.flow, self.config, self.target, lattice=grid or "lattice" not in kept
+            )
+            if "lattice" in drawn.arrays:
+                kept = {"lattice": drawn.arrays["lattice"]}
+            self.state = replace(self.state, logs=kept)
             movie, cost = self.state.grid, self.state.grid_cost
             if grid or movie is None:
                 started = time.perf_counter()
@@ -121,7 +127,7 @@ class FlowTrainer:
             "nfe_backward": shown["nfe_backward"] or None,
             "message": f"Iteration {self.iteration}: loss {shown['loss']:.3f} nats.",
         }
-        arrays = drawn.arrays | {"grid": movie[-1], "movie": movie}
+        arrays = {**kept, **drawn.arrays} | {"grid": movie[-1], "movie": movie}
         return Snapshot(arrays, scalars, rows, finished=self.iteration >= self.config.iterations)
 
     def export(self) -> TrainState:

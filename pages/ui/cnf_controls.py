@@ -32,7 +32,7 @@ TARGET_NAMES = {key: target.label for key, target in TARGETS.items()} | {
 BASES = {"normal": "one Gaussian", "mixture": "four Gaussians", "disc": "a disc"}
 TRACES = {"exact": "exact", "hutchinson": "Hutchinson", "hutch++": "Hutch++"}
 SAMPLES, DENSITY = "samples of it", "its formula"
-TRAINED, RANDOM = "a trained flow", "random weights"
+TRAINED, RANDOM = "trained", "random"
 PRESETS = ("two_moons", "two_circles", "eight_gaussians", "pinwheel", "s_curve", "two_spirals")
 
 WATCH = {
@@ -142,7 +142,13 @@ def _structure_controls(url: Url) -> tuple[TargetConfig | None, dict[str, Any]]:
     with second:
         values["seed"] = int(st.number_input("Seed", 0, 9999, 0, 1, key="seed", bind="query-params"))
     learn = _choice("Learn from", (SAMPLES, DENSITY), "learn", url)
-    values["objective"] = "likelihood" if learn == SAMPLES else "reverse_kl"
+    smooth = name == "drawn" or (name in TARGETS and TARGETS[name].smooth)
+    if learn == DENSITY and not smooth:
+        st.error(
+            f"{TARGET_NAMES[name]} has no gradient to follow, so the flow learns from samples of it.",
+            icon=":material/error:",
+        )
+    values["objective"] = "reverse_kl" if learn == DENSITY and smooth else "likelihood"
     url.note("base", BASES[values["base"]])
     url.note("seed", values["seed"])
     _choice("Begin with", (TRAINED, RANDOM), "begin", url)
