@@ -21,7 +21,7 @@ def checkpoint_controls(token: str) -> None:
     with st.expander("Checkpoint", icon=":material/save:"):
         st.download_button(
             "Download the net as it is now",
-            data=lambda: _file(token),
+            data=lambda: checkpoint_bytes(token),
             file_name="odenet.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",
@@ -45,7 +45,8 @@ def take_uploaded(token: str, config: TrainConfig) -> None:
         live_runs().reset(token, config, state=pickle.dumps(state))
 
 
-def _file(token: str) -> bytes:
+def checkpoint_bytes(token: str) -> bytes:
+    """The run's net as it is now, as a file."""
     config, raw = live_runs().look(token).config, live_runs().state(token)
     if raw is None:
         raise RuntimeError("the run has not begun yet")

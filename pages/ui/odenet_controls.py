@@ -13,7 +13,7 @@ from node_core.data.dataset import DataConfig
 from node_core.data.toy import DATASETS, USER_SETS
 from node_core.solvers.methods import METHODS
 from node_core.training.config import LossName, TrainConfig, parameter_shapes
-from pages.ui.address import Url, sentence
+from pages.ui.address import Url, sentence, set_control
 from pages.ui.layout import choose, log_grid, slide, slide_int, switch
 from pages.ui.own_data import csv_data, drawn_data, keep
 
@@ -109,9 +109,14 @@ def preset_buttons() -> None:
 
 def _take_preset(key: str) -> None:
     """Set the case's values (in a callback, before the next run)."""
-    st.session_state.update(PRESETS[key].values)
-    st.session_state.update({"noise": DATASETS[str(PRESETS[key].values["data"])].noise, "reg": NONE})
-    st.session_state.update({"method": "dopri5", "gradient": "backprop", "per_sample": False})
+    values = PRESETS[key].values
+    _set({"noise": DATASETS[str(values["data"])].noise, "reg": NONE, "method": "dopri5"})
+    _set({"gradient": "backprop", "per_sample": False, **values})
+
+
+def _set(values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        set_control(key, value)
 
 
 def watch_for(config: TrainConfig) -> str:
@@ -125,23 +130,23 @@ def watch_for(config: TrainConfig) -> str:
 
 def show_config(config: TrainConfig) -> TrainConfig:
     """Set the widgets to a configuration (in a callback, before the next run), and say what they then describe."""
-    data, state = config.data, st.session_state
+    data = config.data
     rate, rtol = _nearest(RATES, config.lr), _nearest(TOLERANCES, config.rtol)
     dt, width = _nearest(STEPS, config.dt), int(_nearest(WIDTHS, config.hidden[0]))
-    state.update({"data": data.name, "seed": config.seed, "width": width, "augment": config.augment})
-    state.update({"sees_t": config.time_dependent, "method": config.method, "gradient": config.gradient})
-    state.update({"lr": rate, "rtol": rtol, "dt": dt, "per_sample": config.per_sample, "beside": []})
+    _set({"data": data.name, "seed": config.seed, "width": width, "augment": config.augment})
+    _set({"sees_t": config.time_dependent, "method": config.method, "gradient": config.gradient})
+    _set({"lr": rate, "rtol": rtol, "dt": dt, "per_sample": config.per_sample, "beside": []})
     if data.name in USER_SETS:
         keep(data)
     else:
-        state.update({"n": data.n, "noise": data.noise})
+        _set({"n": data.n, "noise": data.noise})
         data = DataConfig(data.name, data.n, data.noise, config.seed)
     chosen = next((name for name in (KINETIC, JACOBIAN, STEER) if getattr(config, FIELD[name]) > 0), NONE)
-    state["reg"] = chosen
+    set_control("reg", chosen)
     if chosen == STEER:
-        state["steer"] = config.steer
+        set_control("steer", config.steer)
     elif chosen != NONE:
-        state["weight"] = _nearest(WEIGHTS, getattr(config, FIELD[chosen]))
+        set_control("weight", _nearest(WEIGHTS, getattr(config, FIELD[chosen])))
     return TrainConfig(
         data=data,
         hidden=(width, width),

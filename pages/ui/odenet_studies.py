@@ -113,7 +113,7 @@ def _swap(config: TrainConfig, token: str) -> None:
             swap_figure(swap_info(result)),
             "swap",
             f"{result.sentence} (Ott et al. 2021, ResNet after all.)",
-            r"\text{ODE-Net} \iff \text{accuracy}(h) \to \text{accuracy}(0) \text{ as the solver gets finer}",
+            r"\text{ODE} \iff \text{accuracy}(h) \to \text{accuracy}(0)",
             swap_snippet(asked if which == COARSE else SolverSwapConfig(config)),
         )
 

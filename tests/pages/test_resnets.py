@@ -1,0 +1,81 @@
+"""The page ResNets to ODEs under Streamlit's own test harness."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from node_core.studies.resnet_limit_config import NETS, DepthConfig
+from pages.ui.live import live_runs
+from pages.ui.study import executor
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 90
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers() -> Iterator[None]:
+    yield
+    executor().close()
+    executor.clear()
+    live_runs.clear()
+
+
+def opened(**query: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "pages/resnets.py"), default_timeout=LIMIT)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def token(at: AppTest, name: str) -> str:
+    """The query parameter: AppTest gives a list for what a test set, and a string for what the page set."""
+    value = at.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def config(at: AppTest, name: str) -> Any:
+    return live_runs().look(token(at, name)).config
+
+
+def charts(at: AppTest) -> list[Any]:
+    data = [json.loads(found.proto.json) for found in at.get("bidi_component")]
+    return [entry["figure"] for entry in data if "figure" in entry]
+
+
+def test_the_page_opens_with_both_pictures_and_both_charts() -> None:
+    at = opened()
+    assert not at.exception and not at.error and not at.warning
+    assert config(at, "depth") == DepthConfig("moons", 4)
+    assert config(at, "limit") == DepthConfig("moons", 0)
+    assert len(charts(at)) == 2
+    assert "with_layers" in at.code[0].value
+    assert any("slope is −0.9" in text.value or "slope is −1.0" in text.value for text in at.markdown)
+
+
+def test_the_slider_changes_the_resnet_and_marks_its_depth_but_leaves_the_ode() -> None:
+    at = opened()
+    limit = token(at, "limit")
+    at.select_slider(key="layers").set_value(64).run()
+    assert not at.exception
+    assert config(at, "depth").layers == 64
+    assert token(at, "limit") == limit
+    assert charts(at)[0]["data"][-1]["x"] == [64.0]
+    assert any("64 jumps" in text.value for text in at.markdown)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_every_trained_net_opens(net: str) -> None:
+    at = opened(net=NETS[net], layers="8")
+    assert not at.exception and not at.error and not at.warning
+    assert config(at, "depth") == DepthConfig(net, 8)
+
+
+def test_junk_in_the_address_is_answered_with_a_sentence() -> None:
+    at = opened(layers="7")
+    assert not at.exception
+    assert "layers = 7" in at.warning[0].value
+    assert config(at, "depth").layers == 4
