@@ -18,7 +18,7 @@ from node_core.studies.cnf_audit_config import Band, Check, CNFAuditConfig, CNFA
 from node_core.training import cnf_picture
 from node_core.training.cnf import initial_state, trained_flow
 from node_core.training.cnf_build import entropy_of, target_of
-from node_core.training.cnf_config import CNFConfig
+from node_core.training.cnf_config import CNFConfig, cnf_structure
 from node_core.training.state import TrainState
 
 TIGHT = 1e-5
@@ -39,6 +39,10 @@ def run(config: CNFAuditConfig, state: bytes | None = None) -> CNFAuditResult:
     """
     found = initial_state(config.run) if state is None else pickle.loads(state)
     assert isinstance(found, TrainState)
+    if found.structure != cnf_structure(config.run):
+        raise ValueError(
+            "the run has just begun anew with another target, flow or seed: look again in a moment."
+        )
     flow, target = trained_flow(config.run, found), target_of(config.run.target)
     x = torch.from_numpy(target.sample(config.samples, _SEED))
     with torch.no_grad():

@@ -213,13 +213,13 @@ def cost_figure(result: CNFCostResult) -> go.Figure:
         figure.add_scatter(
             x=result.dims,
             y=1e3 * result.seconds[way],
-            name=f"{way} (∝ dim^{result.slopes[way]:.1f})",
+            name=f"{way} (∝ d<sup>{abs(result.slopes[way]):.1f}</sup>)",
             mode="lines+markers",
             line={"color": lane_colour(k), "width": 3},
             marker={"size": 9},
             hovertemplate="%{y:.3g} ms in %{x} dimensions<extra>%{fullData.name}</extra>",
         )
-    styled(figure, height=420, x="dimension", y=f"ms for {result.config.batch} points")
+    styled(figure, height=420, x="dimension d", y=f"ms for {result.config.batch} points")
     dims = result.dims.tolist()
     figure.update_layout(
         {

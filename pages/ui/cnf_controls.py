@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -101,19 +100,10 @@ def cnf_controls() -> CNFConfig | None:
         st.info("Choose a picture: what is dark in it becomes dense.", icon=":material/upload:")
         return None
     try:
-        return _begun(CNFConfig(target=target, **structure, **live))
+        return CNFConfig(target=target, **structure, **live)
     except ValueError as error:
         st.error(sentence(error), icon=":material/error:")
         return None
-
-
-def _begun(config: CNFConfig) -> CNFConfig:
-    """The configuration with its beginning: a pre-trained flow if there is one and it is wanted."""
-    name = pretrained_for(config)
-    if not name:
-        return config
-    wanted = st.session_state.get("begin", TRAINED) == TRAINED
-    return replace(config, start=name) if wanted else config
 
 
 def _structure_controls(url: Url) -> tuple[TargetConfig | None, dict[str, Any]]:
@@ -151,7 +141,10 @@ def _structure_controls(url: Url) -> tuple[TargetConfig | None, dict[str, Any]]:
     values["objective"] = "reverse_kl" if learn == DENSITY and smooth else "likelihood"
     url.note("base", BASES[values["base"]])
     url.note("seed", values["seed"])
-    _choice("Begin with", (TRAINED, RANDOM), "begin", url)
+    name = "" if target is None else pretrained_for(CNFConfig(target=target, **values))
+    begin = _choice("Weights at the start", (TRAINED, RANDOM), "begin", url, disabled=not name)
+    if name and begin == TRAINED:
+        values["start"] = name
     return target, values
 
 
@@ -172,9 +165,16 @@ def _live_controls(url: Url, continuous: bool) -> dict[str, Any]:
     return values | {"divergence": trace, "kinetic": kinetic}
 
 
-def _choice(label: str, options: tuple[str, ...], key: str, url: Url) -> str:
+def _choice(label: str, options: tuple[str, ...], key: str, url: Url, disabled: bool = False) -> str:
     chosen = st.segmented_control(
-        label, options, default=options[0], key=key, bind="query-params", required=True
+        label,
+        options,
+        default=options[0],
+        key=key,
+        bind="query-params",
+        required=True,
+        disabled=disabled,
+        help="There is no trained flow for this target with these settings." if disabled else None,
     )
     url.note(key, chosen)
     return str(chosen or options[0])

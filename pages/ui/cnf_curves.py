@@ -19,8 +19,9 @@ def refreshing(token: str, seconds: float) -> float | None:
     if token not in runs:
         return None
     view = runs.look(token)
-    playing = view.status == "running" or (view.snapshot is None and view.status != "failed")
-    return max(seconds, 4 * len(runs) / CHARTS_A_SECOND) if playing else None
+    if view.snapshot is None and view.status != "failed":
+        return 1.0  # the first picture is on its way
+    return max(seconds, 4 * len(runs) / CHARTS_A_SECOND) if view.status == "running" else None
 
 
 def cnf_curves(token: str, config: CNFConfig) -> None:

@@ -1,0 +1,226 @@
+"""The CNF page under Streamlit's own test harness: what is asked, what is answered, and what is refused."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from node_core.cnf.painted import TargetConfig
+from node_core.cnf.targets import TARGETS
+from node_core.training.cnf_config import CNFConfig
+from pages.ui import cnf_target
+from pages.ui.live import live_runs
+from pages.ui.study import executor
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 120  # seconds a script may take on a busy machine
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers() -> Iterator[None]:
+    yield
+    executor().close()
+    executor.clear()
+    live_runs.clear()
+
+
+def opened(**query: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "pages/cnf.py"), default_timeout=LIMIT)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def token_of(at: AppTest) -> str:
+    found = at.query_params["run"]
+    return found if isinstance(found, str) else found[0]
+
+
+def config_of(at: AppTest) -> CNFConfig:
+    config = live_runs().look(token_of(at)).config
+    assert isinstance(config, CNFConfig)
+    return config
+
+
+def with_picture(at: AppTest) -> AppTest:
+    """The page again, once the run's first picture is there."""
+    token = token_of(at)
+    deadline = time.monotonic() + LIMIT
+    while live_runs().poll(token).snapshot is None:
+        assert live_runs().look(token).error == ""
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return at.run()
+
+
+def untroubled(at: AppTest) -> bool:
+    return not at.exception and not at.error and not at.warning
+
+
+def live_charts(at: AppTest) -> dict[str, Any]:
+    found = (json.loads(component.proto.json) for component in at.get("bidi_component"))
+    return {data["label"]: data["figure"] for data in found if "figure" in data}
+
+
+def test_the_page_opens_with_a_trained_flow() -> None:
+    at = opened()
+    assert untroubled(at)
+    config = config_of(at)
+    assert (config.target.name, config.start, config.flow) == ("two_moons", "two_moons", "cnf")
+    assert "FlowTrainer" not in at.code[0].value
+    assert "train(config, every=20)" in at.code[0].value
+    canvas = json.loads(at.get("bidi_component")[0].proto.json)
+    assert canvas["layers"] == ["boundary", "particles", "grid"]
+    at = with_picture(at)
+    assert "Theorem 1: minus the trace and log p along one path" in live_charts(at)
+
+
+def test_the_address_opens_the_page_as_it_was() -> None:
+    at = opened(target="Pinwheel", flow="CNF: the paper's field", width="8", seed="3", lr="0.02", rtol="0.01")
+    assert untroubled(at)
+    config = config_of(at)
+    assert (config.target.name, config.field, config.width, config.seed) == ("pinwheel", "hypernetwork", 8, 3)
+    assert (config.lr, config.rtol, config.start) == (0.02, 0.01, "")
+
+
+@pytest.mark.parametrize("name", ["rings", "checkerboard", "energy_3"])
+def test_every_kind_of_target_opens_without_trouble(name: str) -> None:
+    at = with_picture(opened(target=TARGETS[name].label, width="8"))
+    assert untroubled(at)
+    assert config_of(at).target.name == name
+
+
+@pytest.mark.parametrize("flow", ["Planar flow", "RealNVP"])
+def test_a_discrete_flow_has_layers_and_no_solver(flow: str) -> None:
+    at = with_picture(opened(flow=flow, layers="4"))
+    assert untroubled(at)
+    assert config_of(at).depth == 4
+    assert not [box for box in at.selectbox if box.key == "method"]
+    assert "layers instead of time" in at.info[0].value
+
+
+def test_tolerance_rate_and_solver_change_while_it_trains_and_the_width_begins_anew() -> None:
+    at = opened(begin="random")
+    token = token_of(at)
+    at = with_picture(at)
+    live_runs().step(token)
+    deadline = time.monotonic() + LIMIT
+    while not live_runs().history(token):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    at.select_slider(key="rtol").set_value(0.01).run()
+    at.select_slider(key="lr").set_value(0.05).run()
+    at.selectbox(key="method").set_value("bosh3").run()
+    assert untroubled(at)
+    assert (config_of(at).rtol, config_of(at).lr, config_of(at).method) == (0.01, 0.05, "bosh3")
+    assert live_runs().history(token)  # it went on
+    at.select_slider(key="width").set_value(16).run()
+    assert untroubled(at)
+    assert config_of(at).hidden == (16, 16)
+    assert not live_runs().history(token)  # it began anew
+
+
+def test_a_preset_shows_the_trained_flow_of_its_target() -> None:
+    at = opened(begin="random", seed="5")
+    assert config_of(at).start == ""
+    at.button(key="preset_two_circles").click().run()
+    assert untroubled(at)
+    assert (config_of(at).target.name, config_of(at).start, config_of(at).seed) == (
+        "two_circles",
+        "two_circles",
+        0,
+    )
+
+
+def test_junk_in_the_address_is_answered_with_a_sentence_and_the_default() -> None:
+    at = opened(target="Nonsense", rtol="[a](b)")
+    assert not at.exception
+    said = at.warning[0].value
+    assert "target = Nonsense, which can't be used here; it is Two moons now" in said.replace("\\", "")
+    assert "[a](b)" not in said
+    assert config_of(at).target.name == "two_moons"
+
+
+def test_a_target_without_a_gradient_is_learned_from_samples_and_says_so() -> None:
+    at = opened(target="Checkerboard", learn="its formula", width="8")
+    assert not at.exception
+    assert "no gradient to follow" in at.error[0].value
+    assert config_of(at).objective == "likelihood"
+
+
+def test_the_first_drawing_is_a_heart_and_a_picture_is_asked_for() -> None:
+    at = opened(width="8")
+    at.selectbox(key="target").set_value("drawn").run()
+    assert untroubled(at)
+    assert len(config_of(at).target.strokes) == 60
+    before = config_of(at)
+    at.selectbox(key="target").set_value("image").run()
+    assert untroubled(at)
+    assert "Choose a picture" in at.info[0].value
+    assert config_of(at) == before  # nothing is lost
+
+
+def picture_of(colour: str, size: tuple[int, int] = (40, 40)) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [([], "empty"), ("junk", "can't be read"), ([[9.0, 0.0, 0]], "outside"), ([[1, 2]], "can't be read")],
+)
+def test_a_drawing_that_cannot_be_used_is_told_in_a_sentence(answer: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        cnf_target.read_strokes(answer)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (picture_of("white"), "all white"),
+        (b"no picture", "cannot be read"),
+        (b"x" * 1_000_001, "at most 1,000,000"),
+        (picture_of("black", (5000, 5000)), "16,000,000 pixels"),
+    ],
+    ids=["white", "damaged", "huge file", "huge picture"],
+)
+def test_a_picture_that_cannot_be_used_is_told_in_a_sentence(data: bytes, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        cnf_target.checked(TargetConfig("image", image=data))
+
+
+def test_a_long_drawing_is_thinned_to_what_a_density_takes() -> None:
+    rows = [[0.001 * k, 0.0, 0] for k in range(1500)]
+    assert 300 < len(cnf_target.read_strokes(rows).strokes) <= 600
+
+
+@pytest.mark.parametrize(
+    ("tab", "word"), [("Audit", "Integral of p"), ("Race", "Train it yourself"), ("Cost", "Measured now")]
+)
+def test_a_tab_computes_when_it_is_opened(tab: str, word: str) -> None:
+    at = opened(study=tab, width="8")
+    if tab == "Audit":
+        at = with_picture(at)
+    assert untroubled(at)
+    shown = [element.value for element in at.markdown] + [metric.label for metric in at.metric]
+    assert any(word in text for text in shown)
+    assert "Theorem 1: minus the trace and log p along one path" not in live_charts(at)
+
+
+def test_a_runner_of_the_race_can_be_trained_here() -> None:
+    at = opened(study="Race")
+    at.button(key="train_cnf_8").click().run()
+    assert untroubled(at)
+    config = config_of(at)
+    assert (config.target.name, config.field, config.width) == ("energy_1", "hypernetwork", 8)
+    assert (config.objective, config.start) == ("reverse_kl", "")
+    at.button(key="train_planar_32").click().run()
+    assert untroubled(at)
+    assert (config_of(at).flow, config_of(at).depth) == ("planar", 32)
