@@ -123,13 +123,14 @@ def odeint(
     tracking = torch.is_grad_enabled() and (start.requires_grad or bool(found))
     problem = Problem(taken, start, times, found, settings)
     f0: Tensor | None = None
-    if torch.is_grad_enabled() and not tracking and not isinstance(f, nn.Module):
-        f0 = around(times[0], start)
-        tracking = f0.requires_grad
-        if tracking and gradient != "backprop":
+    blind = gradient != "backprop" and params is None  # whatever a function holds gets no gradient: say so
+    if torch.is_grad_enabled() and not isinstance(f, nn.Module) and (blind or not tracking):
+        f0 = around(times[0], start.detach())
+        tracking = tracking or f0.requires_grad
+        if f0.requires_grad and gradient != "backprop":
             raise ValueError(
                 f"f depends on tensors that require gradients, but gradient={gradient!r} cannot see them inside a "
-                "function: pass them as params=, for example params=net.parameters()"
+                "function: pass them as params=, for example params=net.parameters(), or params=() to want none"
             )
     arguments.check_combination(chosen, gradient, batch, event, dense, y0, tracking)
     request = Request(
@@ -176,7 +177,7 @@ def _solve(
     if _has_closed_form(problem, f):
         shape = problem.y0.shape
         layout = Layout(shape)
-        problem = replace(problem, f=ColumnField(f), y0=to_columns(problem.y0))
+        problem = replace(problem, f=ColumnField(f, bool(problem.params)), y0=to_columns(problem.y0))
         event = request.event
         if event is not None:
             request = replace(request, event=lambda t, y: event(t, from_columns(y[None], shape)[0]))

@@ -21,13 +21,17 @@ class ColumnField:
     What `compiled()` returns can be called, and has `vjp` and `linearize`.
 
     Under autograd it calls the field itself, otherwise a snapshot of its weights: make a new one for each solve.
+
+    Args:
+        parameters: whether df/dtheta is asked for; a frozen field's is left out of what `vjp` and `linearize` return.
     """
 
     accepts_float_time = True
     closed_form = True
 
-    def __init__(self, field: Any) -> None:
+    def __init__(self, field: Any, parameters: bool = True) -> None:
         self._field = field
+        self._parameters = parameters
         self._compiled = field.compiled()
 
     def __call__(self, t: float, y: Tensor) -> Tensor:
@@ -37,26 +41,26 @@ class ColumnField:
     def vjp(self, t: float, y: Tensor, g: Tensor) -> VJP:
         """f and its vector-Jacobian products with g, outside of autograd."""
         found = self._compiled.vjp(t, y.T, g.T)
-        return VJP(found.value.T, found.y.T, found.parameters, found.t)
+        return VJP(found.value.T, found.y.T, found.parameters if self._parameters else (), found.t)
 
     def linearize(self, ts: Sequence[float], ys: Tensor) -> ColumnLinearization:
         """Linearise at the stages (t_i, ys[i]), ys of shape (stages, dim, n)."""
-        return ColumnLinearization(self._compiled.linearize(ts, ys.transpose(1, 2)))
+        return ColumnLinearization(self._compiled.linearize(ts, ys.transpose(1, 2)), self._parameters)
 
 
 class ColumnLinearization:
     """A linearisation whose cotangents are (dim, n)."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, parameters: bool = True) -> None:
+        self._inner, self._parameters = inner, parameters
 
     def vjp(self, i: int, g: Tensor) -> Tensor:
         """g^T df/dy at stage i."""
         return self._inner.vjp(i, g.T).T
 
     def parameter_gradients(self) -> tuple[Tensor, ...]:
-        """sum_i g_i^T df/dtheta."""
-        return self._inner.parameter_gradients()
+        """sum_i g_i^T df/dtheta; empty if not asked for."""
+        return self._inner.parameter_gradients() if self._parameters else ()
 
 
 def to_columns(y: Tensor) -> Tensor:

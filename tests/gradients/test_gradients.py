@@ -265,8 +265,23 @@ def test_hidden_parameters_are_found_by_backprop_and_asked_for_by_the_others() -
     net = TimeNet()
     odeint(lambda t, y: net(t, y), start(), [0.0, 1.0]).ys[-1].sum().backward()
     assert net.a.grad is not None and bool(net.a.grad.abs().max() > 0)
-    with pytest.raises(ValueError, match="pass them as params="):
-        odeint(lambda t, y: net(t, y), start(), [0.0, 1.0], gradient="adjoint")
+    for y0 in (start(), start().requires_grad_()):
+        with pytest.raises(ValueError, match="pass them as params="):
+            odeint(lambda t, y: net(t, y), y0, [0.0, 1.0], gradient="adjoint")
+    y0 = start().requires_grad_()
+    odeint(lambda t, y: net(t, y), y0, [0.0, 1.0], gradient="adjoint", params=()).ys[-1].sum().backward()
+    assert y0.grad is not None and bool(y0.grad.abs().max() > 0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_frozen_field_still_has_the_gradient_by_its_start(name: str, mode: str) -> None:
+    times = [0.0, 0.4, 1.0]
+    reference, *_ = gradients(FIELDS[name](), "backprop", times, **TIGHT)
+    frozen = FIELDS[name]().requires_grad_(False)
+    found, *others = gradients(frozen, mode, times, **TIGHT)
+    torch.testing.assert_close(found, reference, rtol=1e-7, atol=1e-8)
+    assert all(not g.any() for g in others)
 
 
 @pytest.mark.parametrize("mode", MODES)
