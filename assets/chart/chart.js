@@ -29,7 +29,6 @@ export default function (component) {
   const root = parentElement.querySelector(".live-chart");
   root.style.height = `${data.figure.layout.height}px`;
   root.setAttribute("aria-label", data.label);
-  root.dataset.points = String(Math.max(0, ...data.figure.data.map((trace) => trace.x.length)));
   const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
   plotly(new URL("/" + data.library, base).href)
     .then((library) => {
@@ -39,6 +38,10 @@ export default function (component) {
         responsive: true,
         modeBarButtonsToRemove: ["select2d", "lasso2d"],
       });
+    })
+    .then((chart) => {
+      // Arrays travel as base64, which plotly has read by now.
+      if (chart) root.dataset.points = String(Math.max(0, ...chart._fullData.map((trace) => trace.x?.length ?? 0)));
     })
     .catch(() => {
       root.textContent = "The curves could not be drawn: reload the page.";

@@ -1,0 +1,174 @@
+"""The ODE-Net lesson in a real browser: train, turn the knobs meanwhile, reload, draw, upload rubbish."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.browser.test_live_mechanism import PATIENCE, iteration, wait_for
+
+
+def open_page(page: Page, address: str, query: str = "") -> None:
+    page.goto(f"{address}/odenet{query}")
+    wait_for(page, "d.snapshots >= 1 && d.status === 'paused'")
+
+
+def play(page: Page) -> None:
+    page.get_by_role("button", name="Play", exact=True).click()
+
+
+def points(page: Page, chart: str) -> int:
+    return int(page.locator(f".st-key-curve_{chart} .live-chart").get_attribute("data-points") or 0)
+
+
+def grown(page: Page, chart: str, more_than: int) -> None:
+    page.wait_for_function(
+        "([chart, n]) => Number(document.querySelector(`.st-key-curve_${chart} .live-chart`)?.dataset.points) > n",
+        arg=[chart, more_than],
+        timeout=PATIENCE,
+    )
+
+
+def test_play_trains_and_the_curves_grow_and_the_zoom_stays(app: str, page: Page) -> None:
+    open_page(page, app)
+    play(page)
+    grown(page, "loss", 5)
+    loss = page.locator(".st-key-curve_loss .live-chart")
+    loss.evaluate("chart => Plotly.relayout(chart, {'xaxis.range': [1, 3]})")
+    grown(page, "nfe", points(page, "nfe"))
+    grown(page, "loss", points(page, "loss"))
+    shown = loss.evaluate("chart => [...chart._fullLayout.xaxis.range]")
+    assert shown == [1, 3], "the reader's zoom was lost"
+    assert points(page, "steps") > 0
+
+
+def test_the_learning_rate_changes_while_it_trains_without_a_new_start(app: str, page: Page) -> None:
+    open_page(page, app)
+    play(page)
+    wait_for(page, "d.iteration > 5")
+    before = iteration(page)
+    slider = page.get_by_role("slider", name="Learning rate")
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"lr=0\.02"), timeout=PATIENCE)
+    wait_for(page, f"d.iteration > {before + 3} && d.status === 'running'")
+    slider.focus()
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 40, box["y"] + box["height"] / 2, steps=6)
+    page.mouse.up()
+    expect(page).not_to_have_url(re.compile(r"lr=0\.02"), timeout=PATIENCE)
+    at = iteration(page)
+    assert at > before
+    wait_for(page, f"d.iteration > {at} && d.status === 'running'")
+
+
+def test_reload_finds_the_run_and_its_curves(app: str, page: Page) -> None:
+    open_page(page, app, "?data=Two+moons")
+    play(page)
+    grown(page, "loss", 5)
+    before = iteration(page)
+    page.reload()
+    wait_for(page, f"d.iteration >= {before} && d.status === 'running'")
+    grown(page, "loss", 5)
+
+
+def test_a_rate_that_explodes_stops_with_a_sentence_and_goes_on_with_a_lower_one(
+    app: str, page: Page
+) -> None:
+    open_page(page, app, "?lr=100")
+    play(page)
+    wait_for(page, "d.status === 'failed'")
+    expect(page.get_by_role("alert").filter(has_text="ower the learning rate").first).to_be_visible(
+        timeout=PATIENCE
+    )
+    slider = page.get_by_role("slider", name="Learning rate")
+    slider.press("Home")
+    expect(page).to_have_url(re.compile(r"lr=0\.0001"), timeout=PATIENCE)
+    play(page)
+    wait_for(page, "d.status === 'running'")
+
+
+def test_keys_play_all_runs_that_stand_beside_each_other(
+    app: str, page: Page, settle: Callable[[Page], None]
+) -> None:
+    open_page(page, app)
+    page.get_by_role("button", name="Sign flip").click()
+    expect(page.locator(".live")).to_have_count(3, timeout=PATIENCE)
+    settle(page)
+    every = "want => [...document.querySelectorAll('.live')].every(e => e.dataset.status === want)"
+    deep = every.replace(
+        "document.querySelectorAll('.live')",
+        "(function f(r){return [...r.querySelectorAll('*')].flatMap(e=>[...(e.matches('.live')?[e]:[]),"
+        "...(e.shadowRoot?f(e.shadowRoot):[])])})(document)",
+    )
+    page.wait_for_function(deep, arg="paused", timeout=PATIENCE)
+    page.locator("h1").click()
+    page.keyboard.press("Space")
+    page.wait_for_function(deep, arg="running", timeout=PATIENCE)
+    page.keyboard.press("Space")
+    page.wait_for_function(deep, arg="paused", timeout=PATIENCE)
+
+
+def test_drawn_points_are_trained_on_and_a_bad_drawing_is_told(app: str, page: Page) -> None:
+    open_page(page, app, "?data=Your+own+points")
+    pad = page.locator(".pad")
+    expect(pad).to_have_attribute("data-points", "28", timeout=PATIENCE)
+    page.get_by_role("button", name="Remove all points").click()
+    page.get_by_role("button", name="Train on these").click()
+    expect(page.get_by_role("alert").filter(has_text="The drawing is empty")).to_be_visible(timeout=PATIENCE)
+    for name, across in (("Class A", 0.25), ("Class B", 0.75)):
+        page.get_by_role("button", name=name).click()
+        canvas = pad.locator("canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        x, y = box["x"] + across * box["width"], box["y"]
+        page.mouse.move(x, y + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(x, y + 0.8 * box["height"], steps=12)
+        page.mouse.up()
+    drawn = int(pad.get_attribute("data-points") or 0)
+    assert drawn >= 8
+    page.get_by_role("button", name="Train on these").click()
+    expect(page.get_by_role("alert").filter(has_text="The drawing is empty")).to_have_count(
+        0, timeout=PATIENCE
+    )
+    play(page)
+    wait_for(page, "d.iteration > 5")
+    page.reload()  # a new session: the drawing is found again with the run
+    wait_for(page, "d.iteration > 5")
+    expect(page.locator(".pad")).to_have_attribute("data-points", str(drawn), timeout=PATIENCE)
+
+
+def test_a_bad_file_is_told_and_the_run_goes_on(app: str, page: Page) -> None:
+    open_page(page, app, "?data=Two+moons")
+    play(page)
+    wait_for(page, "d.iteration > 3")
+    page.get_by_role("combobox", name="Data").click()
+    page.get_by_role("option", name="Your CSV file").click()
+    upload = page.locator(".st-key-csv input[type=file]")
+    bad = FilePayload(name="bad.csv", mimeType="text/csv", buffer=b"a,b,c\n1,2,x\nnan,3,y\n1,1,x\n2,2,y\n")
+    upload.set_input_files(bad)
+    expect(page.get_by_role("alert").filter(has_text="Line 3, column 1")).to_be_visible(timeout=PATIENCE)
+    at = iteration(page)
+    wait_for(page, f"d.iteration > {at} && d.status === 'running'")
+
+
+def test_a_net_is_downloaded_and_taken_back(app: str, page: Page, tmp_path: Path) -> None:
+    open_page(page, app)
+    play(page)
+    wait_for(page, "d.iteration > 5")
+    page.get_by_text("Checkpoint", exact=True).click()
+    with page.expect_download(timeout=PATIENCE) as download:
+        page.get_by_role("button", name="Download the net").click()
+    path = tmp_path / "net.safetensors"
+    download.value.save_as(path)
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("r")
+    wait_for(page, "d.iteration === '0' && d.status === 'paused'")
+    page.locator(".st-key-checkpoint input[type=file]").set_input_files(path)
+    wait_for(page, "d.iteration > 5 && d.status === 'paused'")
