@@ -82,19 +82,23 @@ def _table(result: AdjointResult) -> None:
             "Largest gap": [_number(float(way.gap.max())) if way.gap.size else "—" for way in ways],
             "Steps back": [f"{int(way.attempt_accepted.sum()):,}" if way.t.size else "—" for way in ways],
             "NFE back": [f"{way.nfe:,}" if way.t.size else "—" for way in ways],
-            "Time": [f"{1e3 * way.seconds:.3g} ms" if way.t.size else "—" for way in ways],
+            "Time": [_duration(way.seconds) if way.t.size else "—" for way in ways],
         },
         hide_index=True,
     )
     st.caption(
         f"Errors are relative to the true gradient ({result.reference_name}). Forward: {result.path.nfe:,} "
-        f"evaluations, {result.path.step_t.size - 1:,} steps; L = {result.loss:.4g}, and θ holds {result.n_theta} "
-        "numbers."
+        f"evaluations, {result.path.step_t.size - 1:,} steps; L = {result.loss:.4g}, and θ holds "
+        f"{result.n_theta} {'number' if result.n_theta == 1 else 'numbers'}."
     )
 
 
 def _number(value: float) -> str:
     return f"{value:.2g}" if abs(value) < float("inf") else "—"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.9995 else f"{1e3 * seconds:.3g} ms"
 
 
 def _all_modes(result: AdjointResult) -> None:

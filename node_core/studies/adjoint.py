@@ -30,13 +30,18 @@ def run(config: AdjointConfig) -> AdjointResult:
     """Solve the task of `config`, and go back in each of its modes.
 
     Raises:
-        SolveError: not even the forward solve, or the tight reference, reached the end.
+        SolveError: not even the forward solve, or the tight gradient, reached the end.
+        ValueError: the true a(t) took too long.
     """
     task = config.task
     truth, name = true_gradient(task)
     shown, names = _shown(task, truth)
     forward, path = _forward(task, config)
     reference = _way(task, "interpolated", DENSE_TOLERANCE, "dopri5", truth, shown, None)
+    if reference.failure:  # nothing to measure by, or to draw to scale with
+        raise ValueError(
+            f"The true a(t) could not be computed, take a shorter horizon T: {reference.failure}"
+        )
     ways = tuple(_way(task, mode, config.rtol, config.method, truth, shown, forward) for mode in config.modes)
     loss = 0.5 * float(((_observed(forward, task) - np.array(task.spec.target)) ** 2).sum())
     return AdjointResult(config, path, reference, name, ways, names, truth.size - len(task.spec.y0), loss)

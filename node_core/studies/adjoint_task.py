@@ -178,4 +178,7 @@ def relative(value: Floats, truth: Floats) -> float:
 def told(error: SolveError) -> str:
     """A failure's message as a sentence for the page."""
     text = re.sub(r" \(try method=[^)]*\)", "", str(error).split("; or take")[0])
+    text = re.sub(
+        r"^time_limit = (.*) is over", r"the \1 for it are over", text.replace("raise time_limit, or ", "")
+    )
     return text[:1].upper() + text[1:] + "."

@@ -48,8 +48,11 @@ def verdict(way: Way) -> str:
     """How far off a mode's gradient is, in a word or two."""
     if way.failure:
         return "failed"
+    if way.error >= 1e4:
+        return "all wrong"
     if way.error >= 0.1:
-        return f"{100 * way.error:.3g} % off" if way.error < 1e4 else "all wrong"
+        percent = 100 * way.error
+        return f"{percent:,.0f} % off" if percent >= 1000 else f"{percent:.3g} % off"
     return f"{100 * way.error:.2g} % off" if way.error >= 1e-4 else f"off by {way.error:.0e}"
 
 

@@ -26,6 +26,7 @@ WRONG = {
     "field": "learned",
     "horizon": 10.0,
     "rtol": 1e-3,
+    "method": "dopri5",
     "loss": AT_THE_END,
     "modes": ["adjoint", "adjoint_seminorm", "interpolated", "checkpointed"],
 }
@@ -39,7 +40,7 @@ def wrong_button() -> None:
         key="wrong",
         icon=":material/warning:",
         on_click=_go_wrong,
-        help="The learned field, T = 10, tolerance 1e-3: the z(t) that is solved backward leaves the path.",
+        help="The learned field, T = 10, dopri5 at tolerance 1e-3: the z(t) that is solved backward leaves the path.",
     )
 
 

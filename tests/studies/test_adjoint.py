@@ -1,5 +1,6 @@
 """The Adjoint lesson's studies: the numbers behind its pictures."""
 
+import functools
 import sys
 
 import numpy as np
@@ -99,6 +100,15 @@ def test_a_way_back_that_fails_is_told_and_the_others_go_on() -> None:
     assert np.isnan(broken.error)
     assert whole.failure == ""
     assert whole.error < 0.1
+
+
+def test_a_reference_that_runs_out_of_time_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine: the pictures are scaled by the true a(t), and can't be drawn without it."""
+    hurried = functools.partial(gradient, time_limit=1e-9)
+    monkeypatch.setattr("node_core.studies.adjoint.gradient", hurried)
+    with pytest.raises(ValueError, match=r"take a shorter horizon T: The 1e-09 s for it are over") as caught:
+        run(AdjointConfig(Task()))
+    assert "time_limit" not in str(caught.value)
 
 
 def test_the_result_crosses_processes_without_torch() -> None:

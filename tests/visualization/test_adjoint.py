@@ -106,6 +106,7 @@ def test_a_comparison_without_any_way_back_can_be_drawn(adjoint_result: AdjointR
     [
         (0.924, "92.4 % off"),
         (3.3, "330 % off"),
+        (104.2, "10,420 % off"),
         (1e9, "all wrong"),
         (0.0123, "1.2 % off"),
         (4e-7, "off by 4e-07"),
