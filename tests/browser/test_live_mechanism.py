@@ -146,7 +146,9 @@ def test_the_views_and_layers_draw_different_pictures(live_demo: str, page: Page
     assert len(pictures) == 5
 
 
-def test_a_page_that_comes_back_after_the_heartbeat_finds_its_run_going_on(live_demo: str, page: Page) -> None:
+def test_a_page_that_comes_back_after_the_heartbeat_finds_its_run_going_on(
+    live_demo: str, page: Page
+) -> None:
     open_demo(page, live_demo)
     page.get_by_role("button", name="Play").click()
     wait_for(page, "d.iteration > 10")
