@@ -78,9 +78,11 @@ def odeint(
         params: tensors to differentiate by; None means f.parameters() of an nn.Module.
         record_adjoint: keep a(t) of the backward pass in `Solution.adjoint` (costs O(steps) memory).
         batch: "shared": all of y0 takes the same steps; "per_sample": each row y0[i] its own (adaptive explicit).
-        event: a scalar function of (t, y); where it crosses zero the solve stops.
+        event: a scalar function of (t, y); where it crosses zero the solve stops. Where it stopped is a constant to
+            autograd: t_event has no gradient.
         jacobian: df/dy, shape (..., dim, dim), for the implicit methods; derived from f if None.
         dense: keep what `Solution(t)` needs. None: yes, unless gradients are recorded or batch="per_sample".
+            Only ys have gradients in every mode; what `Solution(t)` returns has them under "backprop" alone.
         on_error: "raise" a SolveError, or "return" what was computed, with its status.
 
     Returns:

@@ -456,3 +456,8 @@ def test_a_stiff_method_is_not_told_as_its_own_remedy(name: str, named: bool) ->
     with pytest.raises(SolveError) as caught:
         odeint(rotation, vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=3)
     assert ("take method='rodas5p'" in str(caught.value)) is named
+
+
+def test_a_net_of_another_number_type_than_the_state_is_told_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"give both one type, for example with f\.double\(\)"):
+        odeint(MLPField(2, (4,)), torch.ones(3, 2, dtype=torch.float64), [0.0, 1.0])

@@ -88,10 +88,20 @@ class CountedField:
     def __call__(self, t: float, y: Tensor) -> Tensor:
         """Return f(t, y)."""
         self.nfe += 1
-        dy = self._f(t, y)
-        if not self._checked:
-            self._check(dy)
-            self._checked = True
+        if self._checked:
+            return cast(Tensor, self._f(t, y))
+        try:
+            dy = self._f(t, y)
+        except RuntimeError as error:
+            # torch names neither of the two types in the words of whoever called.
+            if "dtype" not in str(error):
+                raise
+            raise ValueError(
+                f"f(t, y) cannot take a state of {y.dtype} ({error}): give both one type, for example with "
+                "f.double() or y0.float()"
+            ) from error
+        self._check(dy)
+        self._checked = True
         return cast(Tensor, dy)
 
     def expect(self, like: Tensor) -> None:
