@@ -62,7 +62,7 @@ def difference(a: list[int], b: list[int]) -> int:
 
 
 def test_the_first_picture_is_a_trained_flow_and_time_can_be_scrubbed_there_and_back(
-    app: str, page: Page
+    app: str, page: Page, shot: Callable[[Page, str], Path]
 ) -> None:
     opened(page, app)
     assert int(data(page, "iteration")) > 1000
@@ -70,6 +70,7 @@ def test_the_first_picture_is_a_trained_flow_and_time_can_be_scrubbed_there_and_
     noise = picture(page)
     scrub(page, 1)
     moons = picture(page)
+    shot(page, "cnf")
     scrub(page, 0)
     assert difference(noise, moons) > 10 * difference(noise, picture(page)) + 1000
 

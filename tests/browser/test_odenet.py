@@ -30,7 +30,9 @@ def grown(page: Page, chart: str, more_than: int) -> None:
     )
 
 
-def test_play_trains_and_the_curves_grow_and_the_zoom_stays(app: str, page: Page) -> None:
+def test_play_trains_and_the_curves_grow_and_the_zoom_stays(
+    app: str, page: Page, shot: Callable[[Page, str], Path]
+) -> None:
     open_page(page, app)
     play(page)
     grown(page, "loss", 5)
@@ -41,6 +43,10 @@ def test_play_trains_and_the_curves_grow_and_the_zoom_stays(app: str, page: Page
     shown = loss.evaluate("chart => [...chart._fullLayout.xaxis.range]")
     assert shown == [1, 3], "the reader's zoom was lost"
     assert points(page, "steps") > 0
+    wait_for(page, "d.iteration > 150")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    loss.evaluate("chart => Plotly.relayout(chart, {'xaxis.autorange': true})")
+    shot(page, "odenet")
 
 
 def test_the_learning_rate_changes_while_it_trains_without_a_new_start(app: str, page: Page) -> None:
