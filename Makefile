@@ -17,8 +17,8 @@ PORT ?= 8501
 HOST ?=
 WATCH ?= none
 PYTEST_ARGS ?=
-# Two workers: the tests are many and small. loadgroup keeps the browser tests on one server.
-PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+# Two workers: the tests are many and small. tests/conftest.py keeps the browser tests on one of them.
+PYTEST := $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 UV := uv==0.13.9
 TORCH := $(shell grep '^torch==' requirements.txt)
 # Without a name to let in: this machine only.

@@ -6,9 +6,23 @@ import sys
 
 import numpy as np
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Two workers of pytest on two cores: more threads would only make them wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class OneBrowser(LoadScopeScheduling):
+    """Hands out tests one by one, but those in a browser to one worker: a server and a browser are enough."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser:
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(autouse=True)

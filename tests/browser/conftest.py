@@ -35,13 +35,11 @@ START_LIMIT = 60.0  # seconds for the server to answer: generous, because the co
 RUN_LIMIT = 60_000  # milliseconds for a script run to end
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, and keep it on one worker: one server and one browser are enough."""
+    """Mark what is in this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def find_chromium() -> str | None:
