@@ -118,7 +118,7 @@ def test_a_failure_is_a_sentence_and_a_mended_run_goes_on(live_demo: str, page: 
 
 def test_pointing_at_a_place_tells_its_value_and_draws_its_path(live_demo: str, page: Page) -> None:
     open_demo(page, live_demo)
-    page.locator(".live button", has_text="t").last.click()  # the time stands still
+    page.locator(".live button:visible", has_text="t").last.click()  # the time stands still
     for layer in ("Flow", "Paths"):
         page.locator(".live button", has_text=layer).click()
     page.wait_for_timeout(600)
@@ -135,7 +135,7 @@ def test_pointing_at_a_place_tells_its_value_and_draws_its_path(live_demo: str, 
 def test_the_views_and_layers_draw_different_pictures(live_demo: str, page: Page) -> None:
     page.goto(f"{live_demo}/?dim=3")
     wait_for(page, "d.snapshots >= 1")
-    page.locator(".live button", has_text="t").last.click()
+    page.locator(".live button:visible", has_text="t").last.click()
     page.locator(".live button", has_text="Flow").click()
     pictures = set()
     for name in ("Plane", "3-D", "Time", "Lattice", "Boundary"):
