@@ -21,7 +21,17 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from benchmarks.peers import HIDDEN, SPAN, TOLERANCE, Diffrax, Net, missing, start, torchode_solver
+from benchmarks.peers import (
+    HIDDEN,
+    SAME_STEPS,
+    SPAN,
+    TOLERANCE,
+    Diffrax,
+    Net,
+    missing,
+    start,
+    torchode_solver,
+)
 from benchmarks.timing import Candidate, interleaved, report
 from node_core import MLPField, odeint
 
@@ -44,7 +54,7 @@ def gradient_of(field: nn.Module, solve: Callable[[], Tensor]) -> Candidate:
 
 def by_mode(field: nn.Module, y0: Tensor, ts: Tensor, mode: str) -> Callable[[], Tensor]:
     """ys of one gradient mode."""
-    return lambda: odeint(field, y0, ts, gradient=mode, rtol=TOLERANCE, atol=TOLERANCE).ys
+    return lambda: odeint(field, y0, ts, gradient=mode, **SAME_STEPS).ys
 
 
 def candidates(batch: int, ts: Tensor) -> dict[str, Candidate]:
@@ -101,7 +111,7 @@ def cold_seconds() -> dict[str, float]:
     diffrax_cold = time.perf_counter() - started
     field = MLPField(2, HIDDEN)
     started = time.perf_counter()
-    gradient_of(field, lambda: odeint(field, y0, ts, **OPTIONS).ys)()
+    gradient_of(field, lambda: odeint(field, y0, ts, **SAME_STEPS).ys)()
     return {"diffrax": diffrax_cold, "MLPField, backprop": time.perf_counter() - started}
 
 

@@ -176,7 +176,8 @@ def measure(minutes: float, rounds: int) -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         first = open_page(page, f"{url}/odenet")
-        warm = open_page(browser.new_page(), f"{url}/odenet")
+        page.goto("about:blank")  # a second tab would draw beside the first and slow both
+        warm = open_page(page, f"{url}/odenet")
         page.get_by_role("button", name="Play", exact=True).click()
         page.wait_for_timeout(4000)
         stretches, alone = [], []

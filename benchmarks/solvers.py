@@ -18,7 +18,17 @@ import torchdiffeq
 from torch import Tensor
 
 from benchmarks import stiff
-from benchmarks.peers import HIDDEN, SPAN, TOLERANCE, Diffrax, Net, missing, start, torchode_solver
+from benchmarks.peers import (
+    HIDDEN,
+    SAME_STEPS,
+    SPAN,
+    TOLERANCE,
+    Diffrax,
+    Net,
+    missing,
+    start,
+    torchode_solver,
+)
 from benchmarks.timing import Candidate, interleaved, report
 from node_core import SYSTEMS, MLPField, odeint
 from node_core.solvers.methods import METHODS
@@ -55,8 +65,8 @@ def candidates(batch: int) -> dict[str, Candidate]:
     found: dict[str, Candidate] = {
         "torchdiffeq, steps recorded": lambda: torchdiffeq.odeint(recorder, y0, ts, **OPTIONS),
         "torchdiffeq": lambda: torchdiffeq.odeint(net, y0, ts, **OPTIONS),
-        "node_core, module": lambda: odeint(net, y0, ts, **OPTIONS),
-        "node_core, MLPField": lambda: odeint(field, y0, ts, **OPTIONS),
+        "node_core, module": lambda: odeint(net, y0, ts, **SAME_STEPS),
+        "node_core, MLPField": lambda: odeint(field, y0, ts, **SAME_STEPS),
     }
     absent = missing()
     if "torchode" not in absent:
@@ -174,7 +184,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             )
     figure.update_xaxes(type="log").update_yaxes(type="log", title_text="error at t = 10", col=1)
     path.parent.mkdir(exist_ok=True)
-    figure.write_html(path, include_plotlyjs="cdn")
+    figure.write_html(path, include_plotlyjs="directory")
 
 
 def show(results: dict[str, Any]) -> None:
