@@ -24,7 +24,7 @@ from node_core.gradients.vjp import linearize
 from node_core.solvers.explicit import ExplicitStepper
 from node_core.solvers.problem import CountedField, Problem
 from node_core.solvers.solve import Solved, solve
-from node_core.solvers.step import Step
+from node_core.solvers.step import Step, with_end_slope
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class DiscreteRun:
         ):
             result = stepper.step(f, step.t, y, step.dt, None)
             if out.inside:
-                if result.f1 is None and stepper.dense_needs_f1:
-                    result = result._replace(f1=f(step.t + step.dt, result.y1))
-                rows.append(stepper.interpolate(f, step._replace(y0=y, f0=None, result=result), out.thetas))
+                again = step._replace(y0=y, f0=None, result=result)
+                again = with_end_slope(stepper, f, again, step.t + step.dt)
+                rows.append(stepper.interpolate(f, again, out.thetas))
             if out.at_end is not None:
                 rows.append(result.y1[None])
             y = result.y1
@@ -184,9 +184,8 @@ class GraphSweep(Sweep):
                 result = stepper.step(f, step.t, y, step.dt, None)
                 ends, cotangents = [result.y1], [adjoint]
                 if out.inside:
-                    if result.f1 is None and stepper.dense_needs_f1:
-                        result = result._replace(f1=f(step.t + step.dt, result.y1))
                     again = step._replace(y0=y, f0=None, result=result)
+                    again = with_end_slope(stepper, f, again, step.t + step.dt)
                     ends.append(stepper.interpolate(f, again, out.thetas))
                     cotangents.append(grad_ys[list(out.inside)])
                 adjoint, *gradients = torch.autograd.grad(

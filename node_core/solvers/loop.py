@@ -16,7 +16,7 @@ import numpy as np
 from node_core.solution import Status
 from node_core.solvers.controllers import Controller, ControllerState
 from node_core.solvers.events import Crossing, Event, locate
-from node_core.solvers.step import Array, Field, Step, Stepper
+from node_core.solvers.step import Array, Field, Step, Stepper, with_end_slope
 
 Row = tuple[float, float, float, bool]
 Observer = Callable[[float, Array], None]
@@ -271,7 +271,7 @@ class _Loop:
         if self.event is not None:
             value = self.event(t1, attempt.y1)
             if self.event_value * value < 0 or (value == 0 and self.event_value != 0):
-                step = self._with_f1(step, t1)
+                step = with_end_slope(self.stepper, self.f, step, t1)
                 crossing = locate(self.event, self.event_value, self.stepper, self.f, step)
                 self._hand_out(step, crossing.t, whole=crossing.t == t1)
                 result.crossing = crossing
@@ -281,7 +281,7 @@ class _Loop:
             self.event_value = value
         i = result.n_outputs
         if i < len(ts) and (ts[i] - t1) * self.direction < 0:
-            step = self._with_f1(step, t1)
+            step = with_end_slope(self.stepper, self.f, step, t1)
         self._hand_out(step, t1, whole=True)
         self._keep(step)
         result.t, result.y, result.f = t1, attempt.y1, step.result.f1
@@ -292,12 +292,6 @@ class _Loop:
         if self.keep_steps:
             # The error has been judged: a kept step holds only what dense output and gradients ask for.
             self.result.steps.append(step._replace(result=step.result._replace(error=None)))
-
-    def _with_f1(self, step: Step, t1: float) -> Step:
-        """Evaluate f at the end of the step if dense output needs it; the next step starts from that very value."""
-        if step.result.f1 is not None or not self.stepper.dense_needs_f1:
-            return step
-        return step._replace(result=step.result._replace(f1=self.f(t1, step.result.y1)))
 
     def _hand_out(self, step: Step, t1: float, whole: bool) -> None:
         """Add the outputs in (step.t, t1]; `whole` says that t1 is the step's end."""

@@ -65,3 +65,13 @@ class Stepper(Protocol):
     def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Array:
         """Return y(t + theta dt) for each 0 <= theta <= 1, shape (thetas, \\*y.shape)."""
         ...
+
+
+def with_end_slope(stepper: Stepper, f: Field, step: Step, t1: float) -> Step:
+    """The step with f(t1, y1) at its end t1, evaluated if the dense output needs it and the step did not do so.
+
+    The next step may start from that very value.
+    """
+    if step.result.f1 is not None or not stepper.dense_needs_f1:
+        return step
+    return step._replace(result=step.result._replace(f1=f(t1, step.result.y1)))
