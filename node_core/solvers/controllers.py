@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
+# An error far below the tolerance says that the step was too short, not that the next one should be: remembered in
+# full it would hold the growth back (the same floor as in Hairer's dopri5.f).
+SMALLEST_MEMORY = 1e-4
+
+
 class ControllerState(NamedTuple):
-    """Error ratios of the last two accepted steps."""
+    """Error ratios of the last two accepted steps, at least `SMALLEST_MEMORY`."""
 
     previous: float = 1.0
     before: float = 1.0
@@ -44,7 +49,7 @@ class Controller:
         if not error_ratio < 1e300:
             return False, self.smallest, state
         if error_ratio == 0.0:
-            return True, self.largest, ControllerState(1e-8, state.previous)
+            return True, self.largest, ControllerState(SMALLEST_MEMORY, state.previous)
         exponent = 1.0 / (error_order + 1)
         if not accepted:
             # A rejection is a warning that the history is stale: answer this error alone, and never grow.
@@ -56,14 +61,16 @@ class Controller:
         if beta3:
             factor *= state.before ** (-beta3 * exponent)
         factor = min(self.largest, max(self.smallest, self.safety * factor))
-        return True, factor, ControllerState(error_ratio, state.previous)
+        return True, factor, ControllerState(max(error_ratio, SMALLEST_MEMORY), state.previous)
 
 
 CONTROLLERS: dict[str, Controller] = {
     # Hairer, Norsett, Wanner, "Solving ODEs I", II.4, (4.13).
     "i": Controller("i", (1.0, 0.0, 0.0)),
-    # Soederlind 2003, PI.4.2.
-    "pi": Controller("pi", (0.6, -0.2, 0.0)),
+    # Hairer and Wanner, "Solving ODEs II", IV.2, (2.43c), with the 0.04 k = 0.2 of their dopri5.f. Of the PI
+    # controllers in use it takes the fewest steps: few more than "i", with half the rejections, where Soederlind's
+    # PI.4.2 settles far below the tolerance.
+    "pi": Controller("pi", (0.85, -0.2, 0.0)),
     # Kennedy and Carpenter 2003, "Additive Runge-Kutta schemes", section 2.
     "pid": Controller("pid", (0.49, -0.34, 0.10)),
 }

@@ -40,7 +40,7 @@ FACTORS = {
     "lorenz": 300.0,
     "fitzhugh_nagumo": 300.0,
     "robertson": 20.0,
-    "sudden_bend": 15.0,
+    "sudden_bend": 30.0,
     "learned": 100.0,
 }
 STIFF = [key for key, system in SYSTEMS.items() if system.stiff]

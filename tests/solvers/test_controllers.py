@@ -43,9 +43,16 @@ def test_the_integral_controller_aims_at_the_tolerance_times_its_safety() -> Non
             assert factor == pytest.approx(min(10.0, 0.9 * ratio ** (-1 / k)), rel=1e-14)
 
 
-def test_pi_follows_soederlinds_formula() -> None:
+def test_pi_follows_hairer_and_wanner() -> None:
+    # dopri5.f: fac = err^(0.2 - 0.75 beta) / facold^beta with beta = 0.04, h_new = safety * h / fac
     factor = CONTROLLERS["pi"].apply(ControllerState(0.2, 0.7), 0.5, 4)[1]
-    assert factor == pytest.approx(0.9 * 0.5 ** (-0.6 / 5) * 0.2 ** (0.2 / 5), rel=1e-14)
+    assert factor == pytest.approx(0.9 * 0.5**-0.17 * 0.2**0.04, rel=1e-14)
+
+
+def test_a_step_far_too_short_does_not_hold_the_next_ones_back() -> None:
+    for tiny in (0.0, 1e-12):
+        state = CONTROLLERS["pi"].apply(ControllerState(), tiny, 4)[2]
+        assert state.previous == 1e-4
 
 
 def test_pid_follows_kennedy_and_carpenter() -> None:
