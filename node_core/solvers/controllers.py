@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-
 # An error far below the tolerance says that the step was too short, not that the next one should be: remembered in
 # full it would hold the growth back (the same floor as in Hairer's dopri5.f).
 SMALLEST_MEMORY = 1e-4
