@@ -125,8 +125,10 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
             "uirevision": info.revision or "same",
             "showlegend": True,
             "legend": {"font": small},
-            "xaxis": {"tickfont": small, "title": {"font": small}},
+            # Said outright: after an empty chart with its fixed range, plotly would never range by itself again.
+            "xaxis": {"autorange": True, "tickfont": small, "title": {"font": small}},
             "yaxis": {
+                "autorange": True,
                 "tickfont": small,
                 "title": {"font": small},
                 **(_log_axis(info) if info.log_y else {"type": "linear"}),
@@ -135,8 +137,9 @@ def curves_figure(info: CurvesInfo, *, height: int = HEIGHT) -> go.Figure:
     )
     if not info.curves:
         # An empty pair of axes from -1 to 6 would look like a result.
-        figure.update_layout({"xaxis": {"range": [0, 1], "showticklabels": False}, "showlegend": False})
-        figure.update_layout({"yaxis": {"type": "linear", "range": [0, 1], "showticklabels": False}})
+        still = {"autorange": False, "range": [0, 1], "showticklabels": False}
+        figure.update_layout({"xaxis": still, "showlegend": False, "uirevision": f"{info.revision} empty"})
+        figure.update_layout({"yaxis": {"type": "linear", **still}})
         figure.add_annotation(x=0.5, y=0.5, text="Press Play", showarrow=False, font={"size": FONT_SIZE})
     return figure
 

@@ -49,6 +49,25 @@ def test_play_trains_and_the_curves_grow_and_the_zoom_stays(
     shot(page, "odenet")
 
 
+def test_the_curves_of_a_run_that_began_anew_fill_their_charts(app: str, page: Page) -> None:
+    open_page(page, app)
+    play(page)
+    grown(page, "loss", 5)
+    page.get_by_role("button", name="Spirals").click()
+    expect(page).to_have_url(re.compile("Two.spirals"), timeout=PATIENCE)
+    for chart in ("loss", "nfe", "accuracy"):
+        page.wait_for_function(
+            """chart => {
+                const element = document.querySelector(`.st-key-curve_${chart} .live-chart`);
+                const x = element?._fullData?.[0]?.x;
+                const range = element?._fullLayout?.xaxis.range;
+                return x?.length > 8 && range[0] === x[0] && range[1] >= x[x.length - 1];
+            }""",
+            arg=chart,
+            timeout=PATIENCE,
+        )
+
+
 def test_the_learning_rate_changes_while_it_trains_without_a_new_start(app: str, page: Page) -> None:
     open_page(page, app)
     play(page)

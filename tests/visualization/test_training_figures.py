@@ -90,6 +90,10 @@ def test_the_zoom_is_kept_until_the_revision_changes_and_an_empty_chart_says_so(
     assert curves_figure(loss_info([Run("", ROWS)], "token")).layout.uirevision == "token"
     empty = curves_figure(loss_info([Run("", [])]))
     assert [note.text for note in empty.layout.annotations] == ["Press Play"]
+    # The fixed range of the empty chart must not be taken for the reader's zoom when the first row comes.
+    full = curves_figure(loss_info([Run("", [{"iteration": 1.0, "loss": 0.5}])]))
+    assert full.layout.uirevision != empty.layout.uirevision
+    assert full.layout.xaxis.autorange and full.layout.yaxis.autorange
 
 
 def limit_result() -> LimitResult:
