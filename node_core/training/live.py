@@ -34,17 +34,21 @@ _CHUNK = "node_core.training.live:advance_chunk"
 _ONE_ITERATION = 1e-9  # a budget that is spent after the first iteration
 _CHUNK_LIMIT = 30.0  # s; a chunk that takes longer is stuck
 _CRASHES_IN_A_ROW = 3
+_PICTURE_SHARE = 0.07  # of a watched chunk: more pictures would slow the training, fewer the picture
+_SHORTEST_CHUNK = 0.02  # s; the display shows no more than 60 pictures a second
+_UNWATCHED_CHUNK = 0.3  # s; nobody misses a picture
 _HISTORY = 4096  # rows; when full, every second one is dropped
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What a worker answers: the packed snapshot, the pickled state, new history rows."""
+    """What a worker answers: the packed snapshot, the pickled state, new history rows, what the picture took (s)."""
 
     snapshot: bytes
     state: bytes
     rows: tuple[Row, ...]
     finished: bool
+    picture_cost: float
 
 
 def advance_chunk(task: str, config: Any, state: bytes | None, budget: float) -> Chunk:
@@ -56,10 +60,13 @@ def advance_chunk(task: str, config: Any, state: bytes | None, budget: float) ->
         state: what the chunk before returned, None for the first.
         budget: seconds to spend.
     """
+    started = time.perf_counter()
     module, _, name = task.partition(":")
     advance = getattr(importlib.import_module(module), name)
     snapshot, after = advance(config, None if state is None else pickle.loads(state), budget)
-    return Chunk(pack(snapshot), pickle.dumps(after), tuple(snapshot.rows), snapshot.finished)
+    message, raw = pack(snapshot), pickle.dumps(after)
+    cost = time.perf_counter() - started - snapshot.spent if snapshot.spent > 0 else 0.0
+    return Chunk(message, raw, tuple(snapshot.rows), snapshot.finished, cost)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class _Run:
     future: Future[Chunk] | None = None
     generation: int = 0  # a reset makes the chunk in flight worthless
     crashes: int = 0
+    picture_cost: float = 0.0  # s, smoothed; 0: not known
     last_start: float = float("-inf")
     listeners: set[Callable[[], None]] = field(default_factory=set)
 
@@ -229,7 +237,7 @@ class LiveRuns:
         self._notify(run)
 
     def message(self, token: str, changes: Mapping[str, Any]) -> None:
-        """Change fields of the configuration; the next chunk has them.
+        """Change fields of the configuration; the next chunk has them, and a run that stands still is drawn anew.
 
         Raises:
             ValueError: the configuration refuses the values (its own sentence); the run goes on as it was.
@@ -237,9 +245,15 @@ class LiveRuns:
         with self._lock:
             run = self._runs[token]
             run.config = replace(run.config, **changes)
+            if run.status in ("paused", "finished") and run.pending is None:
+                run.pending = 0.0  # its picture shows the solver at work, which may be another now
+                self._submit(run)
 
     def pace(self, token: str, *, budget: float, interval: float = 0.0) -> None:
         """Choose the speed: seconds of computing a chunk, and the least time between starts of chunks.
+
+        A watched chunk is shorter where pictures are cheap, so that there are more of them; an unwatched one is longer.
+        Budgets below 20 ms are kept as they are.
 
         Raises:
             ValueError: a budget outside 0 to 2 s, or an interval outside 0 to 10 s.
@@ -320,7 +334,7 @@ class LiveRuns:
         if run.pending is not None:
             budget, run.pending = run.pending, None
         elif run.status == "running" and now - run.last_poll <= self._heartbeat:
-            budget = run.budget
+            budget = self._chunk_budget(run)
             early = run.last_start + run.interval - now
             if early > 0:
                 run.in_flight = True  # the timer is on its way
@@ -340,6 +354,14 @@ class LiveRuns:
             return
         run.future, generation = future, run.generation
         future.add_done_callback(lambda done: self._receive(run, generation, budget, done))
+
+    @staticmethod
+    def _chunk_budget(run: _Run) -> float:
+        if run.budget <= _SHORTEST_CHUNK or run.interval > 0 or run.picture_cost == 0:
+            return run.budget
+        if not run.listeners:
+            return max(run.budget, _UNWATCHED_CHUNK)
+        return min(run.budget, max(_SHORTEST_CHUNK, run.picture_cost / _PICTURE_SHARE))
 
     @staticmethod
     def _drop_chunk(run: _Run) -> None:
@@ -377,6 +399,10 @@ class LiveRuns:
     def _accept(self, run: _Run, chunk: Chunk) -> None:
         run.state, run.snapshot, run.crashes = chunk.state, chunk.snapshot, 0
         run.sequence += 1
+        if chunk.picture_cost > 0 and run.picture_cost > 0:
+            run.picture_cost += 0.2 * (chunk.picture_cost - run.picture_cost)
+        else:
+            run.picture_cost = chunk.picture_cost
         run.rows.extend(chunk.rows)
         if len(run.rows) > _HISTORY:
             run.rows = run.rows[::2]

@@ -128,6 +128,18 @@ def test_a_message_takes_effect_at_the_next_chunk(runs: LiveRuns, hand: ByHand) 
     assert hand.complete()[1] == Config(0.5)
 
 
+def test_a_message_to_a_run_that_stands_still_draws_it_anew_without_training(
+    runs: LiveRuns, hand: ByHand
+) -> None:
+    token = started(runs, hand, play=False)
+    runs.message(token, {"rate": 0.5})
+    _, config, state, budget = hand.complete()
+    assert (config, budget) == (Config(0.5), 0.0)
+    assert state is not None
+    assert runs.look(token).status == "paused"
+    assert not hand.queue
+
+
 def test_a_message_that_the_configuration_refuses_changes_nothing(runs: LiveRuns, hand: ByHand) -> None:
     token = started(runs, hand)
     with pytest.raises(ValueError, match="rate -1 must be positive"):
