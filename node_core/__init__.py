@@ -14,6 +14,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from node_core.cnf.bases import MixtureBase as MixtureBase
+    from node_core.cnf.bases import StandardNormal as StandardNormal
+    from node_core.cnf.bases import UniformDisc as UniformDisc
+    from node_core.cnf.continuous import CNF as CNF
+    from node_core.cnf.continuous import SolverChoice as SolverChoice
+    from node_core.cnf.divergence import Divergence as Divergence
+    from node_core.cnf.hypernetwork import HypernetworkField as HypernetworkField
+    from node_core.cnf.planar import PlanarFlow as PlanarFlow
+    from node_core.cnf.realnvp import RealNVP as RealNVP
+    from node_core.cnf.targets import TARGETS as TARGETS
     from node_core.fields.mlp import MLPField as MLPField
     from node_core.fields.systems import SYSTEMS as SYSTEMS
     from node_core.odeint import odeint as odeint
@@ -24,6 +34,16 @@ if TYPE_CHECKING:
     from node_core.solution import StepLog as StepLog
 
 _HOME_OF = {
+    "CNF": "node_core.cnf.continuous",
+    "Divergence": "node_core.cnf.divergence",
+    "HypernetworkField": "node_core.cnf.hypernetwork",
+    "MixtureBase": "node_core.cnf.bases",
+    "PlanarFlow": "node_core.cnf.planar",
+    "RealNVP": "node_core.cnf.realnvp",
+    "SolverChoice": "node_core.cnf.continuous",
+    "StandardNormal": "node_core.cnf.bases",
+    "TARGETS": "node_core.cnf.targets",
+    "UniformDisc": "node_core.cnf.bases",
     "MLPField": "node_core.fields.mlp",
     "SYSTEMS": "node_core.fields.systems",
     "Solution": "node_core.solution",
@@ -34,7 +54,26 @@ _HOME_OF = {
     "odeint": "node_core.odeint",
 }
 
-__all__ = ["SYSTEMS", "MLPField", "Solution", "SolveError", "SolveStats", "Status", "StepLog", "odeint"]
+__all__ = [
+    "CNF",
+    "SYSTEMS",
+    "TARGETS",
+    "Divergence",
+    "HypernetworkField",
+    "MLPField",
+    "MixtureBase",
+    "PlanarFlow",
+    "RealNVP",
+    "Solution",
+    "SolveError",
+    "SolveStats",
+    "SolverChoice",
+    "StandardNormal",
+    "Status",
+    "StepLog",
+    "UniformDisc",
+    "odeint",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -48,6 +48,8 @@ SERVER_SIDE = (
     "node_core/training/jobs.py",
 )
 PUBLIC_NAMES = ("odeint", "Solution", "SolveError", "Status", "StepLog", "SolveStats", "MLPField", "SYSTEMS")
+PUBLIC_NAMES += ("CNF", "SolverChoice", "Divergence", "HypernetworkField", "PlanarFlow", "RealNVP", "TARGETS")
+PUBLIC_NAMES += ("StandardNormal", "MixtureBase", "UniformDisc")
 
 
 def _module_name(path: Path) -> str:
@@ -106,7 +108,10 @@ def test_importing_node_core_loads_neither_streamlit_nor_plotly_nor_torch() -> N
 
 
 def test_using_the_engine_loads_neither_streamlit_nor_plotly() -> None:
-    assert _loaded_by("from node_core import odeint, MLPField, SYSTEMS", "'streamlit', 'plotly'") == ""
+    assert (
+        _loaded_by("from node_core import odeint, MLPField, SYSTEMS, CNF, TARGETS", "'streamlit', 'plotly'")
+        == ""
+    )
 
 
 @pytest.mark.parametrize("first", ["import node_core.odeint", "pass"])
@@ -119,6 +124,14 @@ def test_every_public_name_is_there() -> None:
     code = f"import node_core\nfor name in {PUBLIC_NAMES}: print(name, getattr(node_core, name) is not None)"
     assert _run(code).splitlines() == [f"{name} True" for name in PUBLIC_NAMES]
     assert set(_run("import node_core; print(*dir(node_core))").split()) >= set(PUBLIC_NAMES)
+
+
+def test_all_public_names_are_listed_once_and_for_type_checkers_too() -> None:
+    import node_core
+
+    assert sorted(node_core.__all__) == sorted(set(PUBLIC_NAMES))
+    text = (ROOT / "node_core/__init__.py").read_text(encoding="utf-8")
+    assert all(f"import {name} as {name}" in text for name in PUBLIC_NAMES)
 
 
 def test_an_unknown_public_name_is_an_attribute_error() -> None:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -87,7 +88,8 @@ class CNF(Flow):
         noise_seed: seed of the trace estimator's noise; set `noise_seed` anew for each training step.
 
     Raises:
-        ValueError: no base for a field of unknown dimension, t0 = t1, or a base of another dimension than the field.
+        ValueError: no base for a field of unknown dimension, t0 = t1, a base of another dimension than the field, or
+            a base, divergence or solver that is none.
     """
 
     def __init__(
@@ -107,10 +109,16 @@ class CNF(Flow):
             if not isinstance(dim, int):
                 raise ValueError("the field has no attribute dim: pass a base, such as StandardNormal(2).")
             base = StandardNormal(dim)
+        if not isinstance(getattr(base, "dim", None), int):
+            raise ValueError(f"base = {base!r}: give a density with samples, such as StandardNormal(2).")
         if isinstance(dim, int) and base.dim != dim:
             raise ValueError(f"the base has dim = {base.dim}, the field {dim}: give both the same dimension.")
-        if t0 == t1:
-            raise ValueError(f"t0 = t1 = {t0}: a flow needs time, such as t0 = 0, t1 = 1.")
+        if not (math.isfinite(t0) and math.isfinite(t1) and t0 != t1):
+            raise ValueError(f"t0 = {t0}, t1 = {t1}: a flow needs time, such as t0 = 0, t1 = 1.")
+        if not isinstance(divergence, Divergence | None):
+            raise ValueError(f"divergence = {divergence!r}: give an object, such as Divergence('hutchinson').")
+        if not isinstance(solver, SolverChoice | None):
+            raise ValueError(f"solver = {solver!r}: give an object, such as SolverChoice('rk4', dt=0.1).")
         super().__init__(base)
         self.field = field
         self.t0, self.t1 = float(t0), float(t1)

@@ -55,11 +55,16 @@ class Flow(nn.Module, ABC):
             return self.log_prob(points).exp().view(cells, cells)
 
     def check_points(self, name: str, points: Tensor) -> None:
-        """Refuse what is no (n, dim).
+        """Refuse what is no tensor (n, dim).
 
         Raises:
-            ValueError: another shape.
+            ValueError: another kind or shape.
         """
+        if not isinstance(points, Tensor):
+            raise ValueError(
+                f"{name} is a {type(points).__name__}: give a tensor, such as torch.as_tensor(points, "
+                f"dtype={self._dtype()})."
+            )
         if points.ndim != 2 or points.shape[1] != self.dim:
             raise ValueError(
                 f"{name} has shape {tuple(points.shape)}: this flow works on points of shape (n, {self.dim})."

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -194,6 +195,18 @@ def test_mistakes_are_sentences() -> None:
         CNF(lambda t, z: z)
     with pytest.raises(ValueError, match="needs time"):
         CNF(MLPField(2), t1=0.0)
+    with pytest.raises(ValueError, match="needs time"):
+        CNF(MLPField(2), t1=math.nan)
+    with pytest.raises(ValueError, match=r"give an object, such as Divergence\("):
+        CNF(MLPField(2), divergence="hutchinson")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"give an object, such as SolverChoice\("):
+        CNF(MLPField(2), solver="rk4")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="give a density with samples"):
+        CNF(MLPField(2), "normal")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"x is a ndarray: give a tensor|start is a ndarray: give a tensor"):
+        flow.log_prob(np.zeros((3, 2)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is a list: give a tensor"):
+        flow.trajectory([[0.0, 0.0]])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="choose a time within"):
         flow.density_grid(((-1.0, 1.0), (-1.0, 1.0)), 8, t=2.0)
     with pytest.raises(ValueError, match="must run from 0 to 1"):
