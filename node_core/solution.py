@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -69,7 +70,7 @@ class StepLog:
     def __len__(self) -> int:
         return len(self.t)
 
-    @property
+    @cached_property
     def n_accepted(self) -> int:
         """Number of accepted attempts."""
         return int(self.accepted.sum())

@@ -6,8 +6,8 @@ its state over once, and back at its end; nothing in between knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,10 +33,28 @@ class ColumnField:
         self._field = field
         self._parameters = parameters
         self._compiled = field.compiled()
+        self.tape: Any = None
+        self.write: Callable[[float, Tensor, Tensor], None] = getattr(self._compiled, "write", self._copy)
+
+    def keep_evaluations(self, n: int) -> None:
+        """Keep what evaluations on (dim, n) computed for the way back, if the field can (see `MLPTape`)."""
+        make = getattr(self._compiled, "tape", None)
+        if make is not None:
+            self.tape = make(n)
+            self.write = self.tape.write
 
     def __call__(self, t: float, y: Tensor) -> Tensor:
         """Return f(t, y), shape (dim, n)."""
-        return (self._field if torch.is_grad_enabled() else self._compiled)(t, y.T).T
+        if torch.is_grad_enabled():
+            return cast(Tensor, self._field(t, y.T).T)
+        if self.tape is None:
+            return cast(Tensor, self._compiled(t, y.T).T)
+        out = torch.empty_like(y, memory_format=torch.contiguous_format)
+        self.write(t, y, out)
+        return out
+
+    def _copy(self, t: float, y: Tensor, out: Tensor) -> None:
+        out.copy_(self._compiled(t, y.T).T)
 
     def vjp(self, t: float, y: Tensor, g: Tensor) -> VJP:
         """f and its vector-Jacobian products with g, outside of autograd."""
@@ -54,9 +72,10 @@ class ColumnLinearization:
     def __init__(self, inner: Any, parameters: bool = True) -> None:
         self._inner, self._parameters = inner, parameters
 
-    def vjp(self, i: int, g: Tensor) -> Tensor:
-        """g^T df/dy at stage i."""
-        return self._inner.vjp(i, g.T).T
+    def vjp(self, i: int, g: Tensor, out: Tensor | None = None) -> Tensor:
+        """g^T df/dy at stage i, in `out` if given."""
+        found = cast(Tensor, self._inner.vjp(i, g.T).T)
+        return found if out is None else out.copy_(found)
 
     def parameter_gradients(self) -> tuple[Tensor, ...]:
         """sum_i g_i^T df/dtheta; empty if not asked for."""

@@ -29,8 +29,16 @@ class Linearization(Protocol):
         ...
 
 
+class WritingLinearization(Linearization, Protocol):
+    """A `Linearization` that can write its products where the reverse sweep wants them."""
+
+    def vjp(self, i: int, g: Tensor, out: Tensor | None = None) -> Tensor:
+        """g^T df/dy at stage i, in `out` if given."""
+        ...
+
+
 class StagewiseLinearization:
-    """A `Linearization` by one vector-Jacobian product a stage, so that its memory is that of one evaluation.
+    """A `WritingLinearization` by one vector-Jacobian product a stage, so that its memory is that of one evaluation.
 
     Args:
         vjp: (t, y, g) -> (g^T df/dy, [g^T df/dtheta for each parameter]).
@@ -46,14 +54,14 @@ class StagewiseLinearization:
         self._vjp, self._ts, self._ys = vjp, ts, ys
         self._gradients: list[Tensor] | None = None
 
-    def vjp(self, i: int, g: Tensor) -> Tensor:
+    def vjp(self, i: int, g: Tensor, out: Tensor | None = None) -> Tensor:
         """g^T df/dy at stage i."""
         gy, found = self._vjp(self._ts[i], self._ys[i], g)
         if self._gradients is None:
             self._gradients = list(found)
         else:
             self._gradients = [total + new for total, new in zip(self._gradients, found, strict=True)]
-        return gy
+        return gy if out is None else out.copy_(gy)
 
     def parameter_gradients(self) -> tuple[Tensor, ...]:
         """sum_i g_i^T df/dtheta over the stages visited."""

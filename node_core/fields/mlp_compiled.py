@@ -16,7 +16,9 @@ from torch import Tensor
 from node_core.fields import mlp_derivatives
 from node_core.fields.activations import Activation
 from node_core.fields.layout import from_columns, to_columns, workspace
-from node_core.fields.mlp_linearization import MLPLinearization, StageWorkspace
+from node_core.fields.mlp_linearization import MLPLinearization
+from node_core.fields.mlp_stages import StageWorkspace
+from node_core.fields.mlp_tape import MLPTape
 
 if TYPE_CHECKING:
     from node_core.fields.linearization import Time
@@ -181,8 +183,16 @@ class CompiledMLP:
         """The field linearised at the stages (t_i, y_i), for a reverse sweep over a solve's stages."""
         return MLPLinearization(self, ts, ys)
 
-    def _forward(self, t: "Time", columns: Tensor) -> Tensor:
-        """Fills the workspace with the hidden activations and returns f (dim, n), a fresh tensor."""
+    def tape(self, n: int) -> MLPTape:
+        """A tape for the evaluations of a solve on states (dim, n)."""
+        return MLPTape(self, n)
+
+    def write(self, t: "Time", columns: Tensor, out: Tensor) -> None:
+        """Write f(t, y) into `out`, both (dim, n)."""
+        self._forward(t, columns, out)
+
+    def _forward(self, t: "Time", columns: Tensor, out: Tensor | None = None) -> Tensor:
+        """Fills the workspace with the hidden activations and returns f (dim, n), a fresh tensor or `out`."""
         n = columns.shape[1]
         if n != self._n:
             self._allocate(n)
@@ -193,7 +203,7 @@ class CompiledMLP:
         for k in range(1, len(hidden)):
             core(torch.mm(self.affine[k - 1], source, out=hidden[k]))
             source = self._hidden_one[k]
-        return torch.mm(self.affine[-1], source)
+        return torch.mm(self.affine[-1], source, out=out)
 
     def _bias_at(self, t: "Time") -> Tensor:
         assert self._time_rate is not None

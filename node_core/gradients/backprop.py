@@ -1,6 +1,7 @@
 """Backpropagation through the solver: autograd spans the accepted steps, error estimates and rejections stay outside.
 
-A field with closed-form derivatives needs no graph: all its stages are linearised at once (see `discrete`).
+A field with closed-form derivatives needs no graph: its activations are kept, or its stages linearised again, all at
+once (see `discrete`).
 """
 
 from __future__ import annotations

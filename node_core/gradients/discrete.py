@@ -15,10 +15,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from node_core.fields.linearization import WritingLinearization
 from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
 from node_core.gradients.vjp import linearize
 from node_core.solvers.explicit import ExplicitStepper
@@ -58,8 +60,9 @@ class DiscreteRun:
     """A `Run` whose backward pass is the exact discrete gradient.
 
     Args:
-        steps_at_once: how many steps are linearised together where the field has a closed form. All (None) is
-            fastest; one needs the least memory. Other fields are linearised a stage at a time.
+        steps_at_once: how many steps are linearised together where the field has a closed form; one needs the least
+            memory. None is fastest: all at once, or not at all where the forward solve can keep what it computed.
+            Other fields are linearised a stage at a time.
     """
 
     def __init__(self, problem: Problem, request: Request, steps_at_once: int | None) -> None:
@@ -67,7 +70,10 @@ class DiscreteRun:
         self.solved: Solved
 
     def forward(self) -> Tensor:
-        """Solve and keep the accepted steps."""
+        """Solve and keep the accepted steps, and what their stages computed if all are to be linearised together."""
+        keep = getattr(self.problem.f, "keep_evaluations", None)
+        if keep is not None and self._steps_at_once is None:
+            keep(self.problem.y0.shape[-1])
         with torch.no_grad():
             self.solved = solve(self.problem, keep_steps=True, event=self.request.event, f0=self.request.f0)
         return self.solved.ys
@@ -202,35 +208,76 @@ class StageSweep(Sweep):
     def back_through(
         self, indices: range, adjoint: Tensor, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace
     ) -> Tensor:
-        """Linearise the stages of all these steps in one go, then visit them in reverse."""
-        stepper = self.solved.stepper
-        assert isinstance(stepper, ExplicitStepper)
-        times: list[float] = []
-        states: list[Tensor] = []
-        tables = []
-        for n in indices:
-            table = stepper.stage_table(self.problem.f, self.solved.steps[n], outputs[n].thetas)
-            tables.append(table)
-            times += table.times
-            states.append(table.states)
-        linear = linearize(self.problem, times, torch.cat(states))
-        self.nfe += len(times)
-        first = len(times)
-        for n, table in zip(reversed(indices), reversed(tables), strict=True):
+        """Visit the stages of these steps in reverse."""
+        parts, linears = self._parts(indices, outputs)
+        for n, part in zip(reversed(indices), reversed(parts), strict=True):
             step, out = self.solved.steps[n], outputs[n]
             adjoint = self.arrive(n, adjoint, grad_ys, out, trace)
-            first -= len(table.times)
             shape = adjoint.shape
             # Row 0 of `known` is lambda, the others are the cotangents of the outputs inside the step.
-            inside = grad_ys[out.inside[0] : out.inside[-1] + 1] if out.inside else grad_ys[:0]
-            known = torch.cat((adjoint[None], inside)).reshape(len(inside) + 1, -1)
-            # v starts as zeros, so that one product with all of it adds the stages visited so far.
-            known_part = torch.mm(table.weights, known).mul_(step.dt).unbind()
-            v = torch.zeros((len(known_part), known.shape[1]), dtype=known.dtype, device=known.device)
-            vt, slots = v.T, v.view(-1, *shape).unbind()
-            for i in range(len(known_part) - 1, -1, -1):
-                kappa = torch.addmv(known_part[i], vt, table.later[i], alpha=step.dt)
-                slots[i].copy_(linear.vjp(first + i, kappa.view(shape)))
+            known = adjoint[None]
+            if out.inside:
+                known = torch.cat((known, grad_ys[out.inside[0] : out.inside[-1] + 1]))
+            known = known.reshape(len(out.inside) + 1, -1)
+            # kappa begins as the part known beforehand. v begins as zeros, so that one product with all of it adds the
+            # stages visited so far.
+            kappa = torch.mm(part.weights, known).mul_(step.dt)
+            v = torch.zeros_like(kappa)
+            vt, vjp, dt = v.T, part.linear.vjp, step.dt
+            flat, shaped, slots = kappa.unbind(), kappa.view(-1, *shape).unbind(), v.view(-1, *shape).unbind()
+            for i in range(len(flat) - 1, -1, -1):
+                flat[i].addmv_(vt, part.later[i], alpha=dt)
+                vjp(part.stages[i], shaped[i], slots[i])
             adjoint = (known.sum(0) + v.sum(0)).view(shape)
-        self.add_gradients(linear.parameter_gradients())
+            self.nfe += len(flat)
+        for linear in linears:
+            self.add_gradients(linear.parameter_gradients() if self.problem.params else ())
         return adjoint
+
+    def _parts(
+        self, indices: range, outputs: Sequence[Outputs]
+    ) -> tuple[list[Part], list[WritingLinearization]]:
+        """How to go back through each of these steps, and the linearisations that share the work.
+
+        What the forward solve kept on a tape is used as it is. All other stages are linearised in one go; so are those
+        of steps with outputs inside, whose last slope may take two cotangents: its own and the next step's.
+        """
+        stepper, f = self.solved.stepper, self.problem.f
+        assert isinstance(stepper, ExplicitStepper)
+        tape, end = getattr(f, "tape", None), stepper.end
+        linears: list[WritingLinearization] = []
+        taped: dict[int, Part] = {}
+        if tape is not None:
+            linears.append(tape.sweep())
+            for n in indices:
+                step = self.solved.steps[n]
+                found = tape.find([step.f0, *step.result.stages[1 : len(end.c)].unbind()])
+                if found is not None and not outputs[n].inside:
+                    taped[n] = Part(found, end.weights, end.later, linears[0])
+        tables = {
+            n: stepper.stage_table(f, self.solved.steps[n], outputs[n].thetas)
+            for n in indices
+            if n not in taped
+        }
+        if tables:
+            times = [t for table in tables.values() for t in table.times]
+            linear = linearize(self.problem, times, torch.cat([table.states for table in tables.values()]))
+            linears.append(linear)
+        parts, first = [], 0
+        for n in indices:
+            part = taped.get(n)
+            if part is None:
+                last = first + len(tables[n].times)
+                part = Part(range(first, last), tables[n].weights, tables[n].later, linear)
+                first = last
+            parts.append(part)
+        return parts, linears
+
+
+class Part(NamedTuple):
+    """One step for the reverse sweep: its stages' numbers in a linearisation, and the weights of `StageTable`."""
+
+    stages: Sequence[int]
+    weights: Tensor
+    later: list[Tensor]
+    linear: WritingLinearization

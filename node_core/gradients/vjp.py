@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from node_core.fields.linearization import Linearization, StagewiseLinearization
+from node_core.fields.linearization import StagewiseLinearization, WritingLinearization
 from node_core.solvers.problem import CountedField, Problem
 
 # (t, y, g) -> f(t, y), g^T df/dy, [g^T df/dp for each parameter]
@@ -63,10 +63,10 @@ def vjp_of(problem: Problem) -> AutogradVjp | ClosedFormVjp:
     return ClosedFormVjp(problem) if has_closed_form(problem) else AutogradVjp(problem)
 
 
-def linearize(problem: Problem, ts: Sequence[float], ys: Tensor) -> Linearization:
+def linearize(problem: Problem, ts: Sequence[float], ys: Tensor) -> WritingLinearization:
     """The field linearised at the stages (t_i, ys[i]) of explicit steps."""
     if has_closed_form(problem):
-        return cast(Linearization, problem.f.linearize(ts, ys))  # type: ignore[attr-defined]
+        return cast(WritingLinearization, problem.f.linearize(ts, ys))  # type: ignore[attr-defined]
     products = AutogradVjp(problem)
     return StagewiseLinearization(lambda t, y, g: products(t, y, g)[1:], ts, ys)
 

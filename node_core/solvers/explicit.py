@@ -39,8 +39,8 @@ class StageTable(NamedTuple):
     later: list[Tensor]
 
 
-class _Coefficients(NamedTuple):
-    """A tableau's rows, and those of its dense output, as tensors."""
+class Coefficients(NamedTuple):
+    """The rows of a tableau, as tensors: a_ij, c_i, b_i in a column, and for each stage i the a_ji that build on it."""
 
     a: Tensor
     c: tuple[float, ...]
@@ -54,7 +54,8 @@ class _Coefficients(NamedTuple):
         b: Sequence[float],
         c: tuple[float, ...],
         row: Callable[[Sequence[float]], Tensor],
-    ) -> _Coefficients:
+    ) -> Coefficients:
+        """Of the coefficients a, b and c, by `row`, which makes a tensor."""
         n = len(a)
         square = torch.stack([row([*weights, *[0.0] * (n - len(weights))]) for weights in a])
         return cls(square, c, row([*b, *[0.0] * (n - len(b))]).unsqueeze(1), [*square.T.contiguous()])
@@ -84,8 +85,8 @@ class ExplicitStepper:
         self._b_error = row(tableau.b_error) if tableau.b_error is not None else None
         self._dense = tableau.dense_output()
         used = max(i for i, weight in enumerate(tableau.b) if weight != 0.0) + 1
-        self._end_coefficients = _Coefficients.of(tableau.a[:used], tableau.b[:used], tableau.c[:used], row)
-        self._dense_coefficients = _Coefficients.of(
+        self.end = Coefficients.of(tableau.a[:used], tableau.b[:used], tableau.c[:used], row)
+        self._dense_coefficients = Coefficients.of(
             tableau.a + self._dense.extra_a, tableau.b, tableau.c + self._dense.extra_c, row
         )
 
@@ -105,12 +106,15 @@ class ExplicitStepper:
         stages = k.view(tableau.stages, *shape)
         slots, kt = stages.unbind(), k.T
         slots[0].copy_(f0)
-        stage = y
-        for c, row, slot in zip(self._c, self._rows, slots[1:], strict=True):
-            stage = torch.addmv(flat, kt, row, alpha=dt).view(shape)
-            slot.copy_(f(t + c * dt, stage))
+        # The states of the stages share one piece of memory, and are done with when the step is.
+        states = torch.empty_like(k)
+        flats, shaped = states.unbind(), states.view(stages.shape).unbind()
+        write = getattr(f, "write", None) or (lambda t, y, out: out.copy_(f(t, y)))
+        for i, (c, row) in enumerate(zip(self._c, self._rows, strict=True), 1):
+            torch.addmv(flat, kt, row, alpha=dt, out=flats[i])
+            write(t + c * dt, shaped[i], slots[i])
         # With FSAL the last stage state is y1 itself, and its slope is f1.
-        y1 = stage if tableau.fsal else torch.addmv(flat, kt, self._b, alpha=dt).view(shape)
+        y1 = shaped[-1].clone() if tableau.fsal else torch.addmv(flat, kt, self._b, alpha=dt).view(shape)
         error = None if self._b_error is None else torch.mv(kt, self._b_error).mul_(dt).view(shape)
         return StepResult(y1, error, slots[-1] if tableau.fsal else None, stages)
 
@@ -130,7 +134,7 @@ class ExplicitStepper:
 
     def stage_table(self, f: Field, step: Step, thetas: Sequence[float]) -> StageTable:
         """What a reverse sweep through an accepted step needs: the stages that its end, and outputs at thetas, use."""
-        coefficients = self._dense_coefficients if thetas else self._end_coefficients
+        coefficients = self._dense_coefficients if thetas else self.end
         count = len(coefficients.c)
         k = self.dense_stages(f, step) if thetas else step.result.stages[:count]
         weights = coefficients.weights
