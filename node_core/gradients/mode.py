@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,7 +61,10 @@ class SolveFunction(torch.autograd.Function):
         """Solve."""
         ctx.run = run
         ctx.save_for_backward(y0, *params)
-        return run.forward()
+        ys = run.forward()
+        # What is returned will know the run: did the run know it too, both would live until a garbage collection.
+        run.solved.ys = ys.detach()
+        return ys
 
     @staticmethod
     def backward(ctx: Any, grad_ys: Tensor) -> Any:
@@ -77,8 +80,7 @@ class SolveFunction(torch.autograd.Function):
 def run_through(run: Run, problem: Problem) -> Solved:
     """Run a `Run` under autograd: its `Solved` with ys that know their way back."""
     ys = SolveFunction.apply(run, problem.y0, *problem.params)
-    run.solved.ys = ys
-    return run.solved
+    return replace(run.solved, ys=ys)
 
 
 @dataclass
