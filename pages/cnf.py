@@ -6,7 +6,7 @@ import streamlit as st
 
 from node_core.studies.cnf_snippets import flow_snippet
 from node_core.training.cnf_config import LIVE_FIELDS, CNFConfig
-from pages.ui.cnf_controls import cnf_controls, preset_buttons, watch_for
+from pages.ui.cnf_controls import asked_to_play, cnf_controls, preset_buttons, watch_for
 from pages.ui.cnf_curves import cnf_curves
 from pages.ui.cnf_studies import cnf_studies, take_particle
 from pages.ui.layout import explain, page_header
@@ -18,6 +18,10 @@ FLOW = (
     r"\text{data}} \Big[\log p(z(t_0)) - \int_{t_0}^{t_1} \operatorname{tr} \frac{\partial f}{\partial z}\, dt\Big]"
 )
 ENERGY = r"x = T_\theta(z), \quad z \sim \mathcal{N}(0, I), \qquad \min_\theta\, \mathbb{E}_{q} [\log q(x) - \log p(x)]"
+COVER = (
+    r"x \sim q_\theta, \qquad \min_\theta\, \mathbb{E}_{p} [\log p(x) - \log q_\theta(x)] \approx "
+    r"\sum_i w_i\, [\log p(x_i) - \log q_\theta(x_i)], \quad w_i \propto \frac{p(x_i)}{q(x_i)}"
+)
 DISCRETE = (
     r"x = T_K \circ \dots \circ T_1(z), \qquad \max_\theta\, \mathbb{E}_{x \sim \text{data}} \Big[\log p(z) - "
     r"\sum_k \log \left|\det \frac{\partial T_k}{\partial z_{k-1}}\right|\Big]"
@@ -41,6 +45,8 @@ def _last_good(config: CNFConfig | None) -> CNFConfig:
 def _equation(config: CNFConfig) -> str:
     if config.objective == "reverse_kl":
         return ENERGY
+    if config.objective == "forward_kl":
+        return COVER
     return FLOW if config.flow == "cnf" else DISCRETE
 
 
@@ -55,6 +61,9 @@ def _page() -> None:
         config = _last_good(cnf_controls())
     with left:
         token = live_run(TASK, config, live_fields=LIVE_FIELDS)
+        if asked_to_play():
+            live_runs().play(token)
+            st.toast("It trains now, at the top of the page.", icon=":material/play_arrow:")
         live_controls(token)
         live_view(
             token,

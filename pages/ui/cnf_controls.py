@@ -30,8 +30,10 @@ TARGET_NAMES = {key: target.label for key, target in TARGETS.items()} | {
 }
 BASES = {"normal": "one Gaussian", "mixture": "four Gaussians", "disc": "a disc"}
 TRACES = {"exact": "exact", "hutchinson": "Hutchinson", "hutch++": "Hutch++"}
-SAMPLES, DENSITY = "samples of it", "its formula"
+SAMPLES, DENSITY, COVER = "samples of it", "its formula, KL(q‖p)", "its formula, KL(p‖q)"
+OBJECTIVES = {SAMPLES: "likelihood", DENSITY: "reverse_kl", COVER: "forward_kl"}
 TRAINED, RANDOM = "trained", "random"
+_PLAY = "cnf play"
 PRESETS = ("two_moons", "two_circles", "eight_gaussians", "pinwheel", "s_curve", "two_spirals")
 
 WATCH = {
@@ -41,6 +43,12 @@ WATCH = {
     "eight_gaussians": "Eight arms grow out of the Gaussian; between them stay thin bridges, which no flow can cut.",
     "pinwheel": "The Gaussian is drawn out into blades, then turned.",
     "two_spirals": "The longest way: see NFE grow while the arms are wound up.",
+}
+DIRECTIONS = {
+    "reverse_kl": "KL(q‖p) asks only where the flow's own particles are: a part of the target that it never visits "
+    "costs nothing, so it may settle in one and forget the others.",
+    "forward_kl": "KL(p‖q) asks where the target is: a part left out costs much, so the flow covers all of them, and "
+    "the gaps between them too. Its own samples are weighed by p/q, which is rough while few of them count.",
 }
 
 
@@ -63,22 +71,32 @@ def _take_preset(key: str) -> None:
         "begin": TRAINED,
         "method": "dopri5",
         "rtol": 1e-3,
+        "trace": "exact",
         "kinetic": 0.0,
+        "lr": 0.005,
     }.items():
         set_control(name, value)
 
 
 def take_runner(flow: str, size: int, target: str) -> None:
-    """Set the controls to a runner of the precomputed race (in a callback, before the next run)."""
+    """Set the controls to a runner of the precomputed race and play it (in a callback, before the next run)."""
     planar = flow == "planar"
     values = {"target": target, "flow": PLANAR if planar else PAPER, "learn": DENSITY, "seed": 0, "lr": 0.01}
     values |= {"base": "normal", "layers" if planar else "width": size}
     for name, value in values.items():
         set_control(name, value)
+    st.session_state[_PLAY] = True
+
+
+def asked_to_play() -> bool:
+    """Whether the last click was on something that is to run at once; told once."""
+    return bool(st.session_state.pop(_PLAY, False))
 
 
 def watch_for(config: CNFConfig) -> str:
     """What to see with this target."""
+    if config.objective in DIRECTIONS:
+        return DIRECTIONS[config.objective]
     if not config.start:
         return "Press Play and watch the Gaussian learn to move; scrub t while it does."
     return WATCH.get(config.target.name, "Watch t run: the Gaussian rotates and spreads into the target.")
@@ -96,9 +114,6 @@ def cnf_controls() -> CNFConfig | None:
     complaints = url.complaints()
     if complaints:
         st.warning("  \n".join(complaints), icon=":material/link_off:")
-    if target is None:
-        st.info("Choose a picture: what is dark in it becomes dense.", icon=":material/upload:")
-        return None
     try:
         return CNFConfig(target=target, **structure, **live)
     except ValueError as error:
@@ -106,10 +121,9 @@ def cnf_controls() -> CNFConfig | None:
         return None
 
 
-def _structure_controls(url: Url) -> tuple[TargetConfig | None, dict[str, Any]]:
+def _structure_controls(url: Url) -> tuple[TargetConfig, dict[str, Any]]:
     name = choose("Target", list(TARGET_NAMES), "target", "two_moons", format_func=TARGET_NAMES.__getitem__)
     url.note("target", TARGET_NAMES[name])
-    target: TargetConfig | None
     if name == "drawn":
         target = drawn_target()
     elif name == "image":
@@ -126,22 +140,22 @@ def _structure_controls(url: Url) -> tuple[TargetConfig | None, dict[str, Any]]:
     else:
         values |= {"flow": "planar" if flow == PLANAR else "realnvp"}
         values |= {"depth": int(_scale("Layers", "layers", 8, LAYERS, url))}
-    first, second = st.columns(2)
+    first, second = st.columns([1.5, 1])
     with first:
         values["base"] = choose("Noise", list(BASES), "base", "normal", format_func=BASES.__getitem__)
     with second:
         values["seed"] = int(st.number_input("Seed", 0, 9999, 0, 1, key="seed", bind="query-params"))
-    learn = _choice("Learn from", (SAMPLES, DENSITY), "learn", url)
+    learn = _choice("Learn from", tuple(OBJECTIVES), "learn", url)
     smooth = name == "drawn" or (name in TARGETS and TARGETS[name].smooth)
-    if learn == DENSITY and not smooth:
+    if learn != SAMPLES and not smooth:
         st.error(
-            f"{TARGET_NAMES[name]} has no gradient to follow, so the flow learns from samples of it.",
+            f"{TARGET_NAMES[name]} has no smooth formula to follow, so the flow learns from samples of it.",
             icon=":material/error:",
         )
-    values["objective"] = "reverse_kl" if learn == DENSITY and smooth else "likelihood"
+    values["objective"] = OBJECTIVES[learn] if smooth else "likelihood"
     url.note("base", BASES[values["base"]])
     url.note("seed", values["seed"])
-    name = "" if target is None else pretrained_for(CNFConfig(target=target, **values))
+    name = pretrained_for(CNFConfig(target=target, **values))
     begin = _choice("Weights at the start", (TRAINED, RANDOM), "begin", url, disabled=not name)
     if name and begin == TRAINED:
         values["start"] = name

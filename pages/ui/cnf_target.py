@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from PIL import Image, ImageDraw
 
 from node_core.cnf.painted import MAX_CENTRES, MAX_IMAGE_BYTES, TargetConfig, make_target
 from node_core.training.cnf_config import CNFConfig
@@ -30,8 +34,8 @@ def drawn_target() -> TargetConfig:
     return kept
 
 
-def image_target() -> TargetConfig | None:
-    """Ask for a picture; its density, or that of the last good one, or None before there was any."""
+def image_target() -> TargetConfig:
+    """Ask for a picture; its density, or that of the last good one, or of a face before there was any."""
     file = st.file_uploader(
         "Picture (PNG or JPEG)",
         type=["png", "jpg", "jpeg"],
@@ -39,12 +43,19 @@ def image_target() -> TargetConfig | None:
         help=f"Dark is dense. At most {MAX_IMAGE_BYTES // 1_000_000} MB; it is shrunk to 128 pixels a side.",
     )
     invert = switch("Light is dense", "invert", help="For a light shape on a dark ground.")
-    if file is not None:
+    kept: TargetConfig = (
+        st.session_state.get(_IMAGE) or _of_run("image") or TargetConfig("image", image=face())
+    )
+    wanted = replace(kept, image=kept.image if file is None else file.getvalue(), invert=invert)
+    if wanted != kept:
         try:
-            st.session_state[_IMAGE] = checked(TargetConfig("image", image=file.getvalue(), invert=invert))
+            kept = checked(wanted)
         except ValueError as error:
             st.error(sentence(error), icon=":material/error:")
-    return st.session_state.get(_IMAGE) or _of_run("image")
+    st.session_state[_IMAGE] = kept
+    if kept.image == face():
+        st.caption("Until you choose one, the flow learns this face.")
+    return kept
 
 
 def checked(config: TargetConfig) -> TargetConfig:
@@ -84,6 +95,20 @@ def heart() -> TargetConfig:
         for a in angles
     ]
     return TargetConfig("drawn", strokes=tuple((point,) for point in points))
+
+
+@functools.lru_cache(maxsize=1)
+def face() -> bytes:
+    """The picture that is learned until another is chosen, a PNG."""
+    paper = Image.new("L", (160, 160), "white")
+    pen = ImageDraw.Draw(paper)
+    pen.ellipse((10, 10, 150, 150), outline="black", width=12)
+    pen.arc((42, 42, 118, 118), 20, 160, fill="black", width=12)
+    for x in (56, 104):
+        pen.ellipse((x - 10, 48, x + 10, 72), fill="black")
+    out = io.BytesIO()
+    paper.save(out, "PNG")
+    return out.getvalue()
 
 
 def _take_drawing() -> None:

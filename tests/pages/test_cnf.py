@@ -75,7 +75,9 @@ def test_the_page_opens_with_a_trained_flow() -> None:
     assert (config.target.name, config.start, config.flow) == ("two_moons", "two_moons", "cnf")
     assert "FlowTrainer" not in at.code[0].value
     assert "train(config, every=20)" in at.code[0].value
-    canvas = json.loads(at.get("bidi_component")[0].proto.json)
+    (canvas,) = (
+        data for data in (json.loads(c.proto.json) for c in at.get("bidi_component")) if "layers" in data
+    )
     assert canvas["layers"] == ["boundary", "particles", "grid"]
     at = with_picture(at)
     assert "Theorem 1: minus the trace and log p along one path" in live_charts(at)
@@ -148,22 +150,36 @@ def test_junk_in_the_address_is_answered_with_a_sentence_and_the_default() -> No
 
 
 def test_a_target_without_a_gradient_is_learned_from_samples_and_says_so() -> None:
-    at = opened(target="Checkerboard", learn="its formula", width="8")
+    at = opened(target="Checkerboard", learn="its formula, KL(q‖p)", width="8")
     assert not at.exception
-    assert "no gradient to follow" in at.error[0].value
+    assert "no smooth formula to follow" in at.error[0].value
     assert config_of(at).objective == "likelihood"
 
 
-def test_the_first_drawing_is_a_heart_and_a_picture_is_asked_for() -> None:
+def test_the_first_drawing_is_a_heart_and_the_first_picture_a_face() -> None:
     at = opened(width="8")
     at.selectbox(key="target").set_value("drawn").run()
     assert untroubled(at)
     assert len(config_of(at).target.strokes) == 60
-    before = config_of(at)
     at.selectbox(key="target").set_value("image").run()
     assert untroubled(at)
-    assert "Choose a picture" in at.info[0].value
-    assert config_of(at) == before  # nothing is lost
+    assert "learns this face" in " ".join(caption.value for caption in at.caption)
+    # What trains is what the controls say, not the target of before.
+    assert config_of(at).target == TargetConfig("image", image=cnf_target.face())
+    at.toggle(key="invert").set_value(True).run()
+    assert untroubled(at)
+    assert config_of(at).target == TargetConfig("image", image=cnf_target.face(), invert=True)
+
+
+@pytest.mark.parametrize(
+    ("learn", "objective", "word"),
+    [("its formula, KL(q‖p)", "reverse_kl", "forget"), ("its formula, KL(p‖q)", "forward_kl", "covers all")],
+)
+def test_a_known_density_is_learned_in_both_directions(learn: str, objective: str, word: str) -> None:
+    at = with_picture(opened(target="U1: two sides of a ring", learn=learn, width="8"))
+    assert untroubled(at)
+    assert config_of(at).objective == objective
+    assert any(word in text.value for text in at.markdown)
 
 
 def picture_of(colour: str, size: tuple[int, int] = (40, 40)) -> bytes:
@@ -221,6 +237,8 @@ def test_a_runner_of_the_race_can_be_trained_here() -> None:
     config = config_of(at)
     assert (config.target.name, config.field, config.width) == ("energy_1", "hypernetwork", 8)
     assert (config.objective, config.start) == ("reverse_kl", "")
+    assert live_runs().look(token_of(at)).status == "running"
+    live_runs().pause(token_of(at))
     at.button(key="train_planar_32").click().run()
     assert untroubled(at)
     assert (config_of(at).flow, config_of(at).depth) == ("planar", 32)
