@@ -1,8 +1,7 @@
 """The Adjoint page under Streamlit's own test harness: what is asked, what is answered, and what is refused."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,36 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from node_core.studies.adjoint_config import FIELDS
 from node_core.visualization.adjoint import A_COLOUR, BACK_COLOUR, THETA_COLOURS, Z_COLOUR
-from pages.ui.study import executor
+from tests.pages.harness import charts, components, open_page, untroubled
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 120  # seconds a script may take on a busy machine: the first study waits for its workers
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    executor().close()
-    executor.clear()
-
-
-def opened(**query: str | list[str]) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "pages/adjoint.py"), default_timeout=LIMIT)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
+opened = partial(open_page, "adjoint")
 
 
 def player(at: AppTest) -> Any:
-    return json.loads(at.get("bidi_component")[0].proto.json)
-
-
-def charts(at: AppTest) -> list[Any]:
-    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
-
-
-def untroubled(at: AppTest) -> bool:
-    return not at.exception and not at.error and not at.warning
+    return components(at)[0]
 
 
 def test_the_page_opens_with_the_player_its_table_and_its_code() -> None:
