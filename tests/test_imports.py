@@ -47,7 +47,16 @@ SERVER_SIDE = (
     "node_core/training/cnf_config.py",
     "node_core/training/jobs.py",
 )
-PUBLIC_NAMES = ("odeint", "Solution", "SolveError", "Status", "StepLog", "SolveStats", "MLPField", "SYSTEMS")
+PUBLIC_NAMES: tuple[str, ...] = (
+    "odeint",
+    "Solution",
+    "SolveError",
+    "Status",
+    "StepLog",
+    "SolveStats",
+    "MLPField",
+    "SYSTEMS",
+)
 PUBLIC_NAMES += ("CNF", "SolverChoice", "Divergence", "HypernetworkField", "PlanarFlow", "RealNVP", "TARGETS")
 PUBLIC_NAMES += ("StandardNormal", "MixtureBase", "UniformDisc")
 
