@@ -44,6 +44,7 @@ def _stage(shown: list[tuple[str, str, TrainConfig]]) -> list[tuple[str, str]]:
     """Buttons and canvases of the page's runs; (label, token) of each."""
     tokens = [live_run(TASK, config, live_fields=LIVE_FIELDS, name=name) for name, _, config in shown]
     take_uploaded(tokens[0], shown[0][2])
+    _join(tokens)
     live_controls(*tokens)
     for column, (name, title, config), token in zip(st.columns(len(shown)), shown, tokens, strict=True):
         with column:
@@ -51,24 +52,36 @@ def _stage(shown: list[tuple[str, str, TrainConfig]]) -> list[tuple[str, str]]:
                 st.markdown(f"**{title}** :gray[{parameters_of(config):,} parameters]")
             live_view(
                 token,
-                height=560 if len(shown) == 1 else 430,
+                height=500 if len(shown) == 1 else 430,
                 view="space" if config.dim + config.augment > 2 else "plane",
                 key=f"view_{name}",
+                follows=False,
             )
     labels = [title for _, title, _ in shown] if len(shown) > 1 else [""]
     return list(zip(labels, tokens, strict=True))
+
+
+def _join(tokens: list[str]) -> None:
+    """What comes to stand beside a run that plays, plays with it."""
+    runs, before = live_runs(), st.session_state.get("odenet shown", ())
+    st.session_state["odenet shown"] = tuple(tokens)
+    if runs.look(tokens[0]).status != "running":
+        return
+    for token in tokens[1:]:
+        if token not in before and runs.look(token).status == "paused":
+            runs.play(token)
 
 
 def _page() -> None:
     page_header(
         "ODE-Net", "Press Play and watch a flow learn to untangle the data, and what each solve costs it."
     )
-    preset_buttons()
+    presets = preset_buttons()
     # Where runs stand side by side they take the whole width; the controls, read first, are then below.
     above = st.container()
     left, right = st.columns([2.6, 1], gap="medium")
     with right:
-        choice = odenet_controls()
+        choice = odenet_controls(presets)
     config = _last_good(choice)
     shown = beside_configs(config, choice.beside)
     with above if len(shown) > 1 else left:

@@ -7,6 +7,8 @@ configuration calls for, with their shapes and number type, all finite. Loading 
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from safetensors.numpy import save as save_arrays
 
 from node_core.data.dataset import DataConfig
 from node_core.training.config import TrainConfig, parameter_shapes, structure
+from node_core.training.snapshot import Row
 from node_core.training.state import TrainState
 
 MAX_BYTES = 1_000_000
@@ -119,6 +122,49 @@ def pretrained(name: str) -> Checkpoint:
         known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.safetensors")))
         raise ValueError(f"There is no checkpoint {name!r}: choose one of {known}.")
     return load(path.read_bytes())
+
+
+def pretrained_history(name: str) -> tuple[Row, ...]:
+    """The curves of a pre-trained checkpoint: the history rows of the training that made it, thinned out."""
+    columns: dict[str, list[float | None]] = _beside(name).get("history", {})
+    rows = zip(*columns.values(), strict=True)
+    return tuple(
+        {key: value for key, value in zip(columns, row, strict=True) if value is not None} for row in rows
+    )
+
+
+def with_picture(state: TrainState, name: str) -> TrainState:
+    """The state of a pre-trained checkpoint with its boundary's picture, which may take seconds to draw."""
+    found = _beside(name)
+    if "grid" not in found:
+        return state
+    grid = np.frombuffer(base64.b64decode(found["grid"]), dtype=np.uint8).reshape(found["grid_shape"])
+    x0, x1, y0, y1 = found["frame"]
+    return replace(state, grid=grid, frame=(x0, x1, y0, y1))
+
+
+def _beside(name: str) -> dict[str, Any]:
+    """What lies beside a pre-trained checkpoint of ours; it may be missing."""
+    path = FOLDER / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+@functools.lru_cache(maxsize=64)
+def pretrained_for(config: TrainConfig) -> str:
+    """The name of a pre-trained checkpoint of this model on this kind of data, or "" if there is none.
+
+    The data's number of points, noise and seed may be others: such a run goes on from what was learned.
+    """
+    for path in sorted(FOLDER.glob("*.safetensors")):
+        found = pretrained(path.stem)
+        if found.config.data.name != config.data.name:
+            continue
+        try:
+            found.state_for(config)
+        except ValueError:
+            continue
+        return path.stem
+    return ""
 
 
 def _split(config: TrainConfig, flat: np.ndarray) -> dict[str, np.ndarray]:

@@ -28,8 +28,19 @@ GRID = 64
 TIMES = 33
 PATHS = 48
 POINTS = 1000  # drawn and judged, of the training points; half as many of the test points
-GRID_SHARE = 0.1  # of wall time; the whole snapshot may take 15 %
+GRID_SHARE = 0.05  # of wall time; all of a snapshot may take 15 %
 _GRID_TIME_LIMIT = 0.5  # s
+_WIDER = (
+    1.0,
+    1.3,
+    1.7,
+    2.2,
+)  # how much wider than the data's the frame may become: few sizes, so that it rests
+_INSIDE = 0.9  # share of the paths' ends that should be seen
+
+
+Frame = tuple[float, float, float, float]
+"""(xmin, xmax, ymin, ymax)."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,8 @@ def boundary(
     model: BlockClassifier,
     config: TrainConfig,
     data: DataSet,
-    extent: tuple[float, float, float, float] | None = None,
+    extent: Frame | None = None,
+    time_limit: float = _GRID_TIME_LIMIT,
 ) -> NDArray[np.uint8] | None:
     """Class probabilities on a 64 x 64 grid over the extent, by the training's own solver and tolerance.
 
@@ -146,6 +158,7 @@ def boundary(
         config: its training.
         data: gives the extent (`extent_of`) where none is given.
         extent: (xmin, xmax, ymin, ymax).
+        time_limit: seconds after which the solver gives up.
 
     Returns:
         255 p(class 1), (64, 64), row 0 at the bottom; (64, 64, classes) for more than two; None where the data are not
@@ -158,7 +171,7 @@ def boundary(
     points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
     with torch.no_grad():
         try:
-            probabilities = model.read(_arrive(model, config, points)).softmax(1)
+            probabilities = model.read(_arrive(model, config, points, time_limit)).softmax(1)
         except SolveError:
             return None  # far points are harder than the data; their picture may wait
         values = probabilities.mul_(255).round_().to(torch.uint8).numpy().reshape(GRID, GRID, -1)
@@ -174,18 +187,38 @@ def layers_of(model: BlockClassifier) -> dict[str, np.ndarray]:
     return arrays
 
 
-def extent_of(data: DataSet) -> tuple[float, float, float, float]:
+def extent_of(data: DataSet) -> Frame:
     """(xmin, xmax, ymin, ymax): the data with a margin, because the flow carries points past their start."""
     ranges = data.extent[:2] if data.dim > 1 else (data.extent[0], data.extent[0])
     (x0, x1), (y0, y1) = ((low - 0.15 * (high - low), high + 0.15 * (high - low)) for low, high in ranges)
     return x0, x1, y0, y1
 
 
-def _arrive(model: BlockClassifier, config: TrainConfig, x: Tensor) -> Tensor:
+def frame_of(data: DataSet, paths: np.ndarray, before: Frame | None = None) -> Frame:
+    """The frame of the picture: the data's, widened until most paths end inside; it only grows while a run goes on.
+
+    Args:
+        data: the points.
+        paths: (time, n, dim).
+        before: the frame that was shown last.
+    """
+    x0, x1, y0, y1 = extent_of(data)
+    ends = paths[-1][:, [0, min(1, paths.shape[2] - 1)]]
+    middle, reach = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0]) / 2
+    # An end that is not a number is in no frame, and no reason for a larger one.
+    away = np.nan_to_num(np.abs(ends - middle) / reach, nan=0.0, posinf=0.0).max(axis=1)
+    factor = next((wide for wide in _WIDER if (away <= wide).mean() >= _INSIDE), _WIDER[-1])
+    if before is not None:
+        factor = max(factor, (before[1] - before[0]) / (x1 - x0))
+    (left, bottom), (right, top) = middle - factor * reach, middle + factor * reach
+    return float(left), float(right), float(bottom), float(top)
+
+
+def _arrive(model: BlockClassifier, config: TrainConfig, x: Tensor, time_limit: float) -> Tensor:
     if isinstance(model, ResNet):
         return model.trajectory(x)[-1]
     assert isinstance(model, ODENet)
-    return model.solve(x, solver=replace(solver_of(config), time_limit=_GRID_TIME_LIMIT)).ys[-1]
+    return model.solve(x, solver=replace(solver_of(config), time_limit=time_limit)).ys[-1]
 
 
 def _per_sample(model: ODENet, config: TrainConfig, x: Tensor) -> Paths:

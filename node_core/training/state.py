@@ -29,6 +29,7 @@ class TrainState:
         grid: the last boundary picture (64, 64[, classes]), or None; it is not drawn anew in each chunk.
         grid_time: when the last picture was finished (s).
         grid_cost: what it took (s).
+        frame: (xmin, xmax, ymin, ymax) of the last boundary picture, or None.
     """
 
     iteration: int
@@ -41,3 +42,4 @@ class TrainState:
     grid: NDArray[np.uint8] | None = None
     grid_time: float = 0.0
     grid_cost: float = 0.0
+    frame: tuple[float, float, float, float] | None = None

@@ -23,7 +23,7 @@ from node_core.solution import Solution, SolveError, StepLog
 from node_core.training import picture, regularizers
 from node_core.training.adam import adam_step
 from node_core.training.build import accuracy_of, adopt, build_model, dataset, loss_of, solver_of
-from node_core.training.checkpoint import pretrained
+from node_core.training.checkpoint import pretrained, pretrained_history, with_picture
 from node_core.training.chunk import check_loss, gave_up, run_chunk, run_to_the_end
 from node_core.training.config import TrainConfig, structure
 from node_core.training.snapshot import Row, Snapshot
@@ -121,19 +121,14 @@ class Trainer:
         Raises:
             DivergedError: the loss of the present weights is not a number, or the solver gave up.
         """
-        clock = time.perf_counter
         try:
             drawn = picture.draw(self.model, self.config, self.data, self.logs)
         except SolveError as error:
             raise gave_up(self, error) from error
         check_loss(self, drawn.loss, LARGEST_LOSS)
-        boundary, cost = self.state.grid, self.state.grid_cost
-        if grid or boundary is None:
-            started = clock()
-            fresh = picture.boundary(self.model, self.config, self.data)
-            cost = clock() - started
-            boundary = boundary if fresh is None else fresh
-            self.state = replace(self.state, grid=boundary, grid_time=now + cost, grid_cost=cost)
+        if grid or self.state.grid is None:
+            self._draw_boundary(drawn.arrays["trajectories"], now)
+        boundary, frame = self.state.grid, self.state.frame
         shown = self.row or {"loss": drawn.loss, "nfe_forward": drawn.nfe, "nfe_backward": 0.0}
         scalars = drawn.scalars | {
             "iteration": self.iteration,
@@ -142,11 +137,23 @@ class Trainer:
             "nfe_backward": shown["nfe_backward"],
             "message": f"Iteration {self.iteration}: loss {shown['loss']:.3g}, {drawn.accuracy:.0%} correct.",
         }
+        if frame is not None:
+            scalars["extent"] = list(frame)
         arrays = drawn.arrays if boundary is None else drawn.arrays | {"grid": boundary}
         if rows:
             last = {**rows[-1], "train_accuracy": drawn.accuracy, "test_accuracy": drawn.test_accuracy}
             rows = (*rows[:-1], last)
         return Snapshot(arrays, scalars, rows, finished=self.iteration >= self.config.iterations)
+
+    def _draw_boundary(self, paths: np.ndarray, now: float) -> None:
+        """Draw the boundary in a frame that shows where the paths lead; frame and picture change together."""
+        started = time.perf_counter()
+        frame = picture.frame_of(self.data, paths, self.state.frame)
+        fresh = picture.boundary(self.model, self.config, self.data, frame)
+        cost = time.perf_counter() - started
+        self.state = replace(self.state, grid_time=now + cost, grid_cost=cost)
+        if fresh is not None or self.state.grid is None:
+            self.state = replace(self.state, grid=fresh, frame=frame)
 
     def export(self) -> TrainState:
         """The state for the next chunk."""
@@ -247,13 +254,16 @@ def advance(
         clock: seconds; the same clock for all chunks, because the boundary is drawn for at most a share of them.
 
     Returns:
-        The snapshot (its rows: one an iteration) and the state.
+        The snapshot (its rows: one an iteration; those of a pre-trained beginning come first) and the state.
 
     Raises:
         DivergedError: (a ValueError) the loss is not a number, or the solver gave up.
         ValueError: the data can't be had, or the state belongs to a run of another structure.
     """
-    return run_chunk(lambda: Trainer(config, state), budget, clock)
+    snapshot, after = run_chunk(lambda: Trainer(config, state), budget, clock)
+    if state is None and config.start:  # the curves begin where the training of the checkpoint began
+        snapshot = replace(snapshot, rows=(*pretrained_history(config.start), *snapshot.rows))
+    return snapshot, after
 
 
 def train(config: TrainConfig, every: int = 10, state: TrainState | None = None) -> Iterator[Snapshot]:
@@ -274,7 +284,9 @@ def initial_state(config: TrainConfig, model: BlockClassifier | None = None) -> 
     """
     if config.start:
         found = pretrained(config.start)
-        return found.state_for(config)
+        state = found.state_for(config)
+        # The boundary that comes along is that of the checkpoint's own points.
+        return state if config.data != found.config.data else with_picture(state, config.start)
     model = build_model(config) if model is None else model
     flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()]).numpy()
     return TrainState(0, flat, np.zeros_like(flat), np.zeros_like(flat), structure(config))

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from node_core.data.dataset import DataConfig
 from node_core.data.toy import DATASETS, USER_SETS
 from node_core.solvers.methods import METHODS
+from node_core.training.checkpoint import pretrained, pretrained_for
 from node_core.training.config import LossName, TrainConfig, parameter_shapes
 from pages.ui.address import Url, sentence, set_control
 from pages.ui.layout import choose, log_grid, slide, slide_int, switch
@@ -32,6 +34,7 @@ STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128)
 WEIGHTS = log_grid(1e-4, 10.0)
 LARGER, RESNET = "one more dimension", "a ResNet"
+TRAINED, FRESH = "Already trained", "From scratch"
 SETS = [*DATASETS, *USER_SETS]
 SET_NAMES = {key: spec.label for key, spec in DATASETS.items()} | USER_SETS
 
@@ -59,28 +62,30 @@ PRESETS = {
         "Circles",
         ":material/adjust:",
         {"data": "circles", "n": 400, "width": 32, "augment": 0, "lr": 0.01, "rtol": 1e-3, "beside": []},
-        "Press Play: the flow pulls the inner ring out through the outer one's gap between points, and pays in NFE.",
+        "Paths can't cross, so the inner ring's colour leaves the outer ring through a channel between two of its "
+        "points; the thinner the channel, the more evaluations a solve costs.",
     ),
     "spirals": Preset(
         "Spirals",
         ":material/cyclone:",
         {"data": "two_spirals", "n": 400, "width": 48, "augment": 1, "lr": 0.02, "rtol": 1e-3, "beside": []},
-        "Press Play and look from the side (3-D): the arms are lifted apart and unwound.",
+        "Look from the side (3-D): the arms are lifted apart and unwound.",
     ),
     "annulus": Preset(
         "Annulus",
         ":material/trip_origin:",
         {
             "data": "annulus",
-            "n": 1000,
+            "n": 2000,
             "width": 32,
             "augment": 0,
-            "lr": 0.05,
+            "lr": 0.02,
             "rtol": 1e-4,
             "beside": [LARGER],
         },
-        "Press Play: the ball can't leave its shell in the plane, since paths can't cross. The plain net can only "
-        "squeeze it through gaps between the points, ever more steps each; one more dimension lifts it out.",
+        "A flow of the plane only bends the straight line that divides it, so both colours reach to infinity: the "
+        "ball can't be freed, its colour runs out through a channel torn in the shell. Points in the channel are lost, "
+        "and narrowing it costs ever more evaluations. With one more dimension the boundary closes round the ball.",
     ),
     "flip": Preset(
         "Sign flip",
@@ -94,17 +99,18 @@ PRESETS = {
             "rtol": 1e-3,
             "beside": [LARGER, RESNET],
         },
-        "Press Play: −1 must go to +1 and +1 to −1. On a line the paths would have to cross, so the plain ODE-Net "
+        "−1 must go to +1 and +1 to −1. On a line the paths would have to cross, so the plain ODE-Net "
         "stays at a loss of 1; in a plane they pass each other, and a ResNet jumps.",
     ),
 }
 
 
-def preset_buttons() -> None:
-    """One button a case."""
-    with st.container(horizontal=True):
-        for key, preset in PRESETS.items():
-            st.button(preset.label, key=f"preset_{key}", icon=preset.icon, on_click=_take_preset, args=(key,))
+def preset_buttons() -> DeltaGenerator:
+    """One button a case; returns the row, for what else belongs there."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    for key, preset in PRESETS.items():
+        row.button(preset.label, key=f"preset_{key}", icon=preset.icon, on_click=_take_preset, args=(key,))
+    return row
 
 
 def _take_preset(key: str) -> None:
@@ -120,12 +126,16 @@ def _set(values: Mapping[str, Any]) -> None:
 
 
 def watch_for(config: TrainConfig) -> str:
-    """What to see with this data."""
-    for preset in PRESETS.values():
-        if preset.values["data"] == config.data.name:
-            return preset.watch
+    """What to see with this data, and how to see it from the beginning."""
+    cases = [preset.watch for preset in PRESETS.values() if preset.values["data"] == config.data.name]
     spec = DATASETS.get(config.data.name)
-    return spec.look_for if spec else "Press Play, and see whether a flow can untangle your points."
+    what = cases[0] if cases else spec.look_for if spec else "See whether a flow can untangle your points."
+    if config.start:
+        done = pretrained(config.start).state.iteration
+        what += (
+            f" This net has learned for {done:,} iterations: choose *{FRESH}* above and Play to watch how."
+        )
+    return what
 
 
 def show_config(config: TrainConfig) -> TrainConfig:
@@ -147,7 +157,8 @@ def show_config(config: TrainConfig) -> TrainConfig:
         set_control("steer", config.steer)
     elif chosen != NONE:
         set_control("weight", _nearest(WEIGHTS, getattr(config, FIELD[chosen])))
-    return TrainConfig(
+    set_control("start", TRAINED if config.start else FRESH)
+    shown = TrainConfig(
         data=data,
         hidden=(width, width),
         augment=config.augment,
@@ -155,6 +166,12 @@ def show_config(config: TrainConfig) -> TrainConfig:
         seed=config.seed,
         loss=loss_for(data.name),
     )
+    return begun(shown) if config.start else shown
+
+
+def begun(config: TrainConfig) -> TrainConfig:
+    """The same, beginning with the weights that were trained beforehand, where there are some for it."""
+    return replace(config, start=pretrained_for(config))
 
 
 def parameters_of(config: TrainConfig) -> int:
@@ -174,8 +191,12 @@ def _nearest(options: Sequence[float], value: float) -> float:
 FIELD = {KINETIC: "kinetic", JACOBIAN: "jacobian", STEER: "steer"}
 
 
-def odenet_controls() -> Choice:
-    """Draw the controls; a value that can't be used is told in a sentence, and the config is then None."""
+def odenet_controls(row: DeltaGenerator) -> Choice:
+    """Draw the controls; a value that can't be used is told in a sentence, and the config is then None.
+
+    Args:
+        row: takes the choice of what to begin with, which belongs to the presets.
+    """
     url = Url()
     with st.container(border=True):
         st.markdown("**While it trains** :gray[takes effect at once]")
@@ -186,15 +207,36 @@ def odenet_controls() -> Choice:
     beside = st.pills(
         "Beside it", [LARGER, RESNET], selection_mode="multi", key="beside", bind="query-params"
     )
-    complaints = url.complaints()
-    if complaints:
-        st.warning("  \n".join(complaints), icon=":material/link_off:")
+    config = None
     try:
         config = None if data is None else TrainConfig(data=data, **structure, **live)
     except ValueError as error:
         st.error(sentence(error), icon=":material/error:")
-        config = None
+    if config is not None:
+        config = _beginning(config, row, url)
+    complaints = url.complaints()
+    if complaints:
+        st.warning("  \n".join(complaints), icon=":material/link_off:")
     return Choice(config, tuple(beside or ()))
+
+
+def _beginning(config: TrainConfig, row: DeltaGenerator, url: Url) -> TrainConfig:
+    """Ask what to begin with, where there is a choice."""
+    ready = begun(config)
+    if not ready.start:
+        return config
+    chosen = row.segmented_control(
+        "Begin with",
+        [TRAINED, FRESH],
+        default=TRAINED,
+        required=True,
+        key="start",
+        bind="query-params",
+        label_visibility="collapsed",
+        help="Either begins a new run.",
+    )
+    url.note("start", chosen)
+    return ready if chosen == TRAINED else config
 
 
 def beside_configs(config: TrainConfig, beside: tuple[str, ...]) -> list[tuple[str, str, TrainConfig]]:
@@ -202,11 +244,13 @@ def beside_configs(config: TrainConfig, beside: tuple[str, ...]) -> list[tuple[s
     dims = f"{config.dim + config.augment} dimension{'s' if config.dim + config.augment > 1 else ''}"
     shown = [("run", f"ODE-Net in {dims}", config)]
     if LARGER in beside:
-        larger = replace(config, augment=config.augment + 1)
+        larger = replace(config, augment=config.augment + 1, start="")
+        larger = begun(larger) if config.start else larger
         shown.append(("larger", f"ODE-Net in {larger.dim + larger.augment} dimensions", larger))
     if RESNET in beside:
         layers = 3
-        jumping = replace(config, model="resnet", layers=layers, steer=0.0, per_sample=False)
+        jumping = replace(config, model="resnet", layers=layers, steer=0.0, per_sample=False, start="")
+        jumping = begun(jumping) if config.start else jumping
         shown.append(("resnet", f"ResNet of {layers} layers", jumping))
     return shown
 

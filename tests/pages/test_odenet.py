@@ -4,6 +4,7 @@ import json
 import pickle
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,49 @@ def untroubled(at: AppTest) -> bool:
 def test_the_page_opens_with_a_run_its_canvas_and_its_charts() -> None:
     at = opened()
     assert untroubled(at)
-    assert config(at) == TrainConfig(data=DataConfig("circles"))
+    assert config(at) == TrainConfig(data=DataConfig("circles"), start="circles")
     assert [canvas["token"] for canvas in components(at, "token")] == [token(at)]
     titles = [chart["figure"]["layout"]["yaxis"]["title"]["text"] for chart in components(at, "figure")]
     assert titles == ["loss", "NFE", "accuracy (%)", "step h"]
     assert "train(config" in at.code[0].value
 
 
-def test_a_live_change_keeps_the_run_and_a_structural_one_begins_anew() -> None:
+def test_the_first_picture_is_a_trained_net_with_the_curves_of_its_training() -> None:
     at = opened()
+    settled(at)
+    history = runs().history(token(at))
+    assert history[0]["iteration"] < 10 and history[0]["loss"] > 10 * history[-1]["loss"]
+    assert history[-1]["iteration"] == pretrained("circles").state.iteration
+    assert any("has learned for 300 iterations" in text.value for text in at.markdown)
+
+
+def test_the_address_can_ask_for_random_weights() -> None:
+    at = opened(start="From scratch")
+    settled(at)
+    assert untroubled(at)
+    assert config(at).start == ""
+    assert runs().history(token(at)) == []
+    at.segmented_control(key="start").set_value("Already trained").run()
+    assert config(at).start == "circles"
+
+
+def test_a_net_that_nobody_trained_begins_at_random_and_offers_no_choice() -> None:
+    at = opened(width="48")
+    assert untroubled(at)
+    assert config(at).start == ""
+    assert not [control for control in at.segmented_control if control.key == "start"]
+
+
+def test_what_comes_beside_a_run_that_plays_plays_too() -> None:
+    at = opened(start="From scratch")
+    runs().play(token(at))
+    at.button(key="preset_flip").click().run()
+    assert untroubled(at)
+    assert [runs().look(token(at, name)).status for name in ("run", "larger", "resnet")] == ["running"] * 3
+
+
+def test_a_live_change_keeps_the_run_and_a_structural_one_begins_anew() -> None:
+    at = opened(start="From scratch")
     settled(at)
     runs().step(token(at))
     give_up = time.monotonic() + 20
@@ -231,6 +266,9 @@ def test_what_stands_beside_differs_in_one_thing_only() -> None:
     assert first is plain
     assert (larger.augment, larger.model) == (1, "odenet")
     assert (jumping.augment, jumping.model, jumping.steer) == (0, "resnet", 0.0)
+    assert {first.start, larger.start, jumping.start} == {""}
+    ready = beside_configs(replace(plain, steer=0.0, start="annulus"), (LARGER, RESNET))
+    assert [made.start for *_, made in ready] == ["annulus", "annulus_augmented", "annulus_resnet"]
 
 
 def test_a_net_that_the_widgets_cannot_show_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
