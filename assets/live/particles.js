@@ -138,7 +138,19 @@ export class Dots {
     return this.colourTable;
   }
 
+  /** Pixels (x, y) of the picked particle's path, as it was last drawn. */
+  pathOfPicked() {
+    const [t0, t1] = this.times;
+    return Array.from({ length: 25 }, (_, k) => {
+      const then = t0 + ((t1 - t0) * k) / 24;
+      const at = [0, 0];
+      this.projection.toScreen(this.at(this.picked, then, [0, 0]), 0, then, at);
+      return at;
+    });
+  }
+
   drawPicked(context, projection, theme, t) {
+    this.projection = projection;
     const [count] = this.paths.shape;
     const [t0, t1] = this.times;
     const [y, at] = [[0, 0], [0, 0]];
@@ -195,6 +207,7 @@ export function drawIntegral(context, box, theme, dots, logProb, t) {
   const i = dots.picked;
   const { divergence, times: [t0, t1] } = dots;
   if (i === null || !divergence || !logProb) return;
+  if (dots.projection) box = { ...box, x: freeSide(dots.pathOfPicked(), box, dots.projection.width) };
   const steps = 60;
   const time = (j) => t0 + ((t1 - t0) * j) / steps;
   const rate = Array.from({ length: steps + 1 }, (_, j) => -dots.valueAt(divergence, i, time(j)));
@@ -226,6 +239,13 @@ export function drawIntegral(context, box, theme, dots, logProb, t) {
   context.lineTo(x, box.y + box.height - 4);
   context.stroke();
   context.restore();
+}
+
+/** Where a box at the left leaves a path in sight: its own x, or, mirrored, at the right if that hides less of it. */
+export function freeSide(path, { x, y, width, height }, whole) {
+  const right = whole - x - width;
+  const hidden = (left) => path.filter((at) => at[0] >= left && at[0] <= left + width && at[1] >= y && at[1] <= y + height);
+  return hidden(right).length < hidden(x).length ? right : x;
 }
 
 function graph(context, { x, y, width, height }, values, withZero) {

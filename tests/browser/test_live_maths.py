@@ -107,3 +107,16 @@ def test_an_unknown_activation_is_an_error_not_a_wrong_picture(page: Page) -> No
         message=message(field),
     )
     assert text == 'no activation "relu"'
+
+
+def test_the_integral_s_inset_stands_where_it_hides_less_of_the_path(page: Page) -> None:
+    sides = page.evaluate(
+        """async (particles) => {
+            const { freeSide } = await import(particles);
+            const box = { x: 2, y: 200, width: 150, height: 100 };
+            const side = (...path) => freeSide(path, box, 360);
+            return [side([200, 50]), side([60, 250]), side([300, 250]), side([60, 250], [300, 250])];
+        }""",
+        linked("particles.js", "theme.js"),
+    )
+    assert sides == [2, 208, 2, 2]  # out of the way, under the left one, under the right one, under both
