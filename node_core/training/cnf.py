@@ -30,12 +30,14 @@ from node_core.training.cnf_build import (
     seed_of,
     target_of,
 )
-from node_core.training.cnf_checkpoint import started
+from node_core.training.cnf_checkpoint import history_of, started
 from node_core.training.cnf_config import CNFConfig, cnf_structure
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import TrainState
 
-LARGEST_LOSS = 1e3
+# Nats, past which a run has exploded and its state is not worth going on from. Flows begin below 16, whatever the target;
+# E_q[log q - log p] can begin anywhere, as p may be tiny where the noise is.
+LARGEST_LOSS = {"likelihood": 40.0, "forward_kl": 40.0, "reverse_kl": 1e3}
 _SAMPLES, _NOISE = 1, 2  # streams of random numbers of an iteration
 
 
@@ -85,11 +87,11 @@ class FlowTrainer:
             total = loss + config.kinetic * kinetic + config.jacobian * jacobian
             extra |= {"kinetic": kinetic.item(), "jacobian": jacobian.item()}
         value = loss.item()
-        check_loss(self, total.item(), LARGEST_LOSS)
+        check_loss(self, value if math.isfinite(total.item()) else math.nan, LARGEST_LOSS[config.objective])
         gradients = torch.autograd.grad(total, self._parameters, allow_unused=True, materialize_grads=True)
         gradient = torch.cat([g.reshape(-1) for g in gradients])
         if not bool(torch.isfinite(gradient).all()):
-            check_loss(self, math.nan, LARGEST_LOSS)
+            check_loss(self, math.nan, math.inf)
         rate = learning_rate(config, self.iteration)
         adam_step(self._flat, self._mean, self._square, gradient, self.iteration, rate)
         self.iteration += 1
@@ -118,7 +120,7 @@ class FlowTrainer:
                 self.state = replace(self.state, grid=movie, grid_time=now + cost, grid_cost=cost)
         except SolveError as error:
             raise gave_up(self, error) from error
-        check_loss(self, drawn.loss, LARGEST_LOSS)
+        check_loss(self, drawn.loss, LARGEST_LOSS[self.config.objective])
         shown = self.row or {"loss": drawn.loss, "nfe_forward": 0.0, "nfe_backward": 0.0}
         scalars = drawn.scalars | {
             "iteration": self.iteration,
@@ -177,13 +179,19 @@ def advance(
         clock: seconds; the same clock for all chunks, because the densities are drawn for at most a share of them.
 
     Returns:
-        The snapshot (its rows: one an iteration) and the state.
+        The snapshot (its rows: one an iteration, and first those that led to a pre-trained flow) and the state.
 
     Raises:
         DivergedError: (a ValueError) the loss is not a number, or the solver gave up.
         ValueError: the target can't be had, or the state belongs to a run of another structure.
     """
-    return run_chunk(lambda: FlowTrainer(config, state), budget, clock)
+    if state is not None and budget == 0:
+        # Asked for the picture alone: the solver may be another than that of the last one.
+        state = replace(state, grid=None, logs={})
+    snapshot, after = run_chunk(lambda: FlowTrainer(config, state), budget, clock)
+    if state is None and config.start:
+        snapshot = replace(snapshot, rows=(*history_of(config.start), *snapshot.rows))
+    return snapshot, after
 
 
 def train(config: CNFConfig, every: int = 10, state: TrainState | None = None) -> Iterator[Snapshot]:

@@ -31,10 +31,9 @@ def make(name: str) -> str:
     """Train and write one flow; returns a line about it."""
     config = RUNS[name]
     trainer = FlowTrainer(config)
-    for _ in range(config.iterations):
-        trainer.iterate()
+    rows = [trainer.iterate() for _ in range(config.iterations)]
     snapshot = trainer.snapshot()
-    raw = save_flow(config, trainer.export())
+    raw = save_flow(config, trainer.export(), rows)
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.safetensors").write_bytes(raw)
     gap, nfe = snapshot.scalars["gap"], snapshot.scalars["nfe_forward"]

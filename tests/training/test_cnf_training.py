@@ -165,6 +165,17 @@ def test_a_run_that_explodes_says_so_and_keeps_its_weights() -> None:
     assert bool(np.isfinite(wild.export().parameters).all())
 
 
+def test_after_an_explosion_the_last_good_state_is_one_to_go_on_from() -> None:
+    config = replace(SMALL, lr=1.0)
+    state: TrainState | None = None
+    with pytest.raises(ValueError, match="last good state"):  # noqa: PT012 (which chunk explodes is its own matter)
+        for _ in range(300):
+            _, state = advance(config, state, 1e-9)
+    assert state is not None
+    calmed, _ = advance(replace(config, lr=0.001), state, 1e-9)
+    assert calmed.scalars["loss"] < 40  # type: ignore[operator]
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
