@@ -35,8 +35,8 @@ from node_core.training.cnf_config import CNFConfig, cnf_structure
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import TrainState
 
-# Nats, past which a run has exploded and its state is not worth going on from. Flows begin below 16, whatever the target;
-# E_q[log q - log p] can begin anywhere, as p may be tiny where the noise is.
+# Nats, past which a run has exploded and its state is not worth going on from. Flows begin below 16, whatever the
+# target; E_q[log q - log p] can begin anywhere, as p may be tiny where the noise is.
 LARGEST_LOSS = {"likelihood": 40.0, "forward_kl": 40.0, "reverse_kl": 1e3}
 _SAMPLES, _NOISE = 1, 2  # streams of random numbers of an iteration
 
