@@ -20,6 +20,7 @@ from node_core.cnf.bases import Base, StandardNormal
 from node_core.cnf.divergence import Divergence, Field
 from node_core.cnf.field import AugmentedField, augmented
 from node_core.cnf.flow import Extent, Flow, grid_points
+from node_core.cnf.tape import Pool
 from node_core.odeint import odeint
 from node_core.solution import Solution
 
@@ -116,7 +117,9 @@ class CNF(Flow):
         if not (math.isfinite(t0) and math.isfinite(t1) and t0 != t1):
             raise ValueError(f"t0 = {t0}, t1 = {t1}: a flow needs time, such as t0 = 0, t1 = 1.")
         if not isinstance(divergence, Divergence | None):
-            raise ValueError(f"divergence = {divergence!r}: give an object, such as Divergence('hutchinson').")
+            raise ValueError(
+                f"divergence = {divergence!r}: give an object, such as Divergence('hutchinson')."
+            )
         if not isinstance(solver, SolverChoice | None):
             raise ValueError(f"solver = {solver!r}: give an object, such as SolverChoice('rk4', dt=0.1).")
         super().__init__(base)
@@ -126,6 +129,7 @@ class CNF(Flow):
         self.solver = solver or SolverChoice()
         self.penalties = penalties
         self.noise_seed = noise_seed
+        self._pool = Pool()
 
     def forward(self, z: Tensor) -> Flowed:  # type: ignore[override]
         """Noise to data."""
@@ -215,8 +219,7 @@ class CNF(Flow):
     def augmented_field(self, z: Tensor) -> AugmentedField:
         """The field of one solve from z (n, dim), with its noise drawn."""
         noise = self.divergence.draw(z.detach(), self.noise_seed)
-        recording = torch.is_grad_enabled() and self.solver.gradient == "backprop"
-        return augmented(self.field, self.divergence, noise, self.penalties, recording)
+        return augmented(self.field, self.divergence, noise, self.penalties, self._pool)
 
     def _flow(self, start: Tensor, t_start: float, t_end: float) -> Flowed:
         self.check_points("the start", start)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from node_core.cnf.divergence import Divergence, Field
-from node_core.cnf.mlp_flow import CompiledMLPFlow
+from node_core.cnf.mlp_flow import DeepMLPFlow, MLPFlow
+from node_core.cnf.tape import Pool
 from node_core.fields.mlp import MLPField
 from node_core.fields.mlp_compiled import VJP
 
@@ -42,7 +43,7 @@ class AugmentedField(nn.Module):
         divergence: how the trace is found.
         noise: the solve's noise from `divergence.draw`; None if exact.
         penalties: also integrate the kinetic energy and the squared Jacobian.
-        recording: a gradient will be asked for: a closed form may keep what its solve computes.
+        pool: memory that a closed form may work in; it outlives the solve.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class AugmentedField(nn.Module):
         divergence: Divergence,
         noise: Tensor | None = None,
         penalties: bool = False,
-        recording: bool = False,
+        pool: Pool | None = None,
     ) -> None:
         super().__init__()
         self.field = field
-        self.recording = recording
+        self._pool = pool
         self.divergence, self.noise, self.penalties = divergence, noise, penalties
         self.accepts_float_time = bool(getattr(field, "accepts_float_time", False))
 
@@ -81,9 +82,10 @@ class ClosedFormField(AugmentedField):
     def compiled(self) -> CompiledFlow:
         """The closed form at the present weights, for one solve."""
         if isinstance(self.field, MLPField):
-            self._compiled = CompiledMLPFlow(self.field.compiled(), self.recording)
+            mlp = self.field.compiled()
+            self._compiled = MLPFlow(mlp, self._pool) if len(self.field.hidden) < 3 else DeepMLPFlow(mlp)
         else:
-            self._compiled = cast(CompiledFlow, self.field.compiled_flow())  # type: ignore[attr-defined]
+            self._compiled = cast(CompiledFlow, self.field.compiled_flow(self._pool))  # type: ignore[attr-defined]
         return self._compiled
 
     def linearize(self, ts: Any, ys: Tensor) -> Any:
@@ -96,9 +98,9 @@ def augmented(
     divergence: Divergence,
     noise: Tensor | None = None,
     penalties: bool = False,
-    recording: bool = False,
+    pool: Pool | None = None,
 ) -> AugmentedField:
     """The augmented field, in closed form where there is one: an exact trace without penalties."""
     closed = isinstance(field, MLPField) or hasattr(field, "compiled_flow")
     chosen = ClosedFormField if closed and divergence.exact and not penalties else AugmentedField
-    return chosen(field, divergence, noise, penalties, recording)
+    return chosen(field, divergence, noise, penalties, pool)

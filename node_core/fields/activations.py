@@ -29,6 +29,9 @@ class Activation:
     slope       h -> a'(x) / gain
     curvature   (h, slope) -> a''(x) / gain
     backward_   (cotangent, h) -> cotangent * slope(h), in place in `cotangent`
+    backward    (cotangent, h, out) -> the same into `out`; the cotangent may be broadcast
+    bend        (x, h, out) -> x * d log slope / d(rate x) into `out`, so that curvature = rate * bend(slope); x may be
+                broadcast, or be `out` itself
     """
 
     name: str
@@ -41,6 +44,8 @@ class Activation:
     slope: Callable[[Tensor], Tensor]
     curvature: Callable[[Tensor, Tensor], Tensor]
     backward_: Callable[[Tensor, Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+    bend: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def _sigmoid_slope(h: Tensor) -> Tensor:
@@ -55,6 +60,14 @@ def _sigmoid_curvature(h: Tensor, slope: Tensor) -> Tensor:
 
 def _sigmoid_backward_(cotangent: Tensor, h: Tensor) -> Tensor:
     return torch.ops.aten.sigmoid_backward.grad_input(cotangent, h, grad_input=cotangent)
+
+
+def _sigmoid_backward(cotangent: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.ops.aten.sigmoid_backward.grad_input(cotangent, h, grad_input=out)
+
+
+def _sigmoid_bend(x: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.addcmul(x, x, h, value=-2.0, out=out)
 
 
 def _softplus(x: Tensor) -> Tensor:
@@ -78,6 +91,14 @@ def _softplus_backward_(cotangent: Tensor, h: Tensor) -> Tensor:
     return cotangent.mul_(torch.neg(h).expm1_())
 
 
+def _softplus_backward(cotangent: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(cotangent, torch.neg(h).expm1_(), out=out)
+
+
+def _softplus_bend(x: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(x, torch.neg(h).exp_(), out=out)
+
+
 def _elu_slope(h: Tensor) -> Tensor:
     return h.clamp(max=0.0) + 1.0
 
@@ -88,6 +109,14 @@ def _elu_curvature(h: Tensor, slope: Tensor) -> Tensor:
 
 def _elu_backward_(cotangent: Tensor, h: Tensor) -> Tensor:
     return cotangent.mul_(h.clamp(max=0.0).add_(1.0))
+
+
+def _elu_backward(cotangent: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(cotangent, h.clamp(max=0.0).add_(1.0), out=out)
+
+
+def _elu_bend(x: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(x, h < 0.0, out=out)
 
 
 TANH = Activation(
@@ -101,6 +130,8 @@ TANH = Activation(
     slope=_sigmoid_slope,
     curvature=_sigmoid_curvature,
     backward_=_sigmoid_backward_,
+    backward=_sigmoid_backward,
+    bend=_sigmoid_bend,
 )
 SOFTPLUS = Activation(
     "softplus",
@@ -113,6 +144,8 @@ SOFTPLUS = Activation(
     slope=_softplus_slope,
     curvature=_softplus_curvature,
     backward_=_softplus_backward_,
+    backward=_softplus_backward,
+    bend=_softplus_bend,
 )
 ELU = Activation(
     "elu",
@@ -125,6 +158,8 @@ ELU = Activation(
     slope=_elu_slope,
     curvature=_elu_curvature,
     backward_=_elu_backward_,
+    backward=_elu_backward,
+    bend=_elu_bend,
 )
 
 ACTIVATIONS: dict[str, Activation] = {a.name: a for a in (TANH, SOFTPLUS, ELU)}

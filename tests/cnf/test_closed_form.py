@@ -1,5 +1,8 @@
 """The closed-form augmented fields against autograd, stage by stage and through whole solves."""
 
+import copy
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,10 +11,10 @@ from node_core.cnf.continuous import CNF, SolverChoice
 from node_core.cnf.divergence import Divergence
 from node_core.cnf.field import AugmentedField, ClosedFormField, augmented
 from node_core.cnf.hypernetwork import HypernetworkField
-from node_core.cnf.mlp_flow import TAPE_BYTES, Evaluation, Tape
 from node_core.fields.mlp import MLPField
 
 STAGES = 4
+TAPED = ["one hidden layer", "two, with time", "two, elu", "hypernetwork"]
 
 
 def random(*shape: int, seed: int = 5) -> Tensor:
@@ -141,14 +144,70 @@ def test_kept_activations_find_their_stages_among_rejected_attempts_and_may_be_a
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
-def test_a_tape_that_outgrows_its_memory_keeps_nothing() -> None:
-    tape, h = Tape(), torch.ones(4, 3)
-    tape.add(0.5, Evaluation(h, [h], [h], None))
-    assert tape.find([0.5], h[None]) is not None
-    assert tape.find([0.5, 0.6], torch.stack((h, h))) is None
-    huge = torch.empty(1, device="meta").expand(TAPE_BYTES)
-    tape.add(0.6, Evaluation(h, [huge], [h], None))
-    assert tape.find([0.5], h[None]) is None
+def flow_of(field: MLPField | HypernetworkField) -> Any:
+    return closed_form(field).compiled()
+
+
+@pytest.mark.parametrize("name", TAPED)
+# 5 rows share a frame with the other stages, 600 rows do not.
+@pytest.mark.parametrize("rows", [5, 600])
+def test_a_tape_goes_back_as_a_linearization_does(name: str, rows: int) -> None:
+    field = fields()[name]
+    flow = flow_of(field)
+    ts = [0.1, 0.5, 0.9, 1.3]
+    ys, gs = random(STAGES, field.dim + 1, rows), random(STAGES, field.dim + 1, rows, seed=6)
+    gs[1, -1] = 0.0  # a stage without a weight on the trace
+    with torch.no_grad():
+        tape, values = flow.tape(rows), torch.empty_like(ys)
+        for t, y, value in zip(ts, ys, values, strict=True):
+            tape.write(t, y, value)
+            torch.testing.assert_close(value, flow(t, y.T).T, rtol=0, atol=1e-12)
+        # An attempt that overflowed lies beside the others, and is not asked for.
+        tape.write(2.0, torch.full_like(ys[0], torch.inf), torch.empty_like(ys[0]))
+        found = tape.find([*values])
+        for _ in range(2):  # the graph may be kept, and asked again
+            linear, expected = tape.sweep(), flow.linearize(ts, ys.mT)
+            for i in (3, 1, 0):  # stage 2 takes no cotangent
+                torch.testing.assert_close(
+                    linear.vjp(found[i], gs[i]), expected.vjp(i, gs[i].T).T, rtol=0, atol=1e-12
+                )
+            for a, b in zip(linear.parameter_gradients(), expected.parameter_gradients(), strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", TAPED)
+def test_a_full_tape_still_evaluates_and_does_not_find_what_it_did_not_keep(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node_core.cnf.tape.TAPE_BYTES", 1)
+    field = fields()[name]
+    flow, rows = flow_of(field), 600
+    tape, ys = flow.tape(rows), random(2, field.dim + 1, rows)
+    values = torch.empty_like(ys)
+    with torch.no_grad():
+        for y, value in zip(ys, values, strict=True):
+            tape.write(0.5, y, value)
+            torch.testing.assert_close(value, flow(0.5, y.T).T, rtol=0, atol=1e-12)
+    assert tape.find([values[0]]) == [0]
+    assert tape.find([*values]) is None
+    # A value that takes the place of a kept one is another value.
+    with torch.no_grad():
+        tape.write(0.5, ys[1], values[0])
+    assert tape.find([values[0]]) is None
+
+
+def test_a_tapes_memory_goes_back_to_the_flow_and_not_into_its_copies() -> None:
+    flow, x = CNF(MLPField(2, (8, 8))), torch.zeros(300, 2)
+    pool = flow._pool
+    loss = flow.log_prob(x).mean()
+    assert not pool.blocks("mlp")
+    loss.backward()
+    del loss
+    kept = pool.blocks("mlp")
+    assert kept
+    flow.log_prob(x).mean().backward()
+    assert {id(block) for block in pool.blocks("mlp")} == {id(block) for block in kept}
+    assert not copy.deepcopy(flow)._pool.blocks("mlp")
 
 
 def test_a_cotangent_is_taken_only_once() -> None:
