@@ -105,6 +105,7 @@ class ODENet(BlockClassifier):
             max_steps=s.max_steps,
             gradient=s.gradient,
             batch=s.batch,
+            controller=s.controller,
             time_limit=s.time_limit,
         )
 

@@ -20,6 +20,7 @@ class SolverSettings:
         max_steps: most attempted steps of a solve.
         batch: "shared" or "per_sample" steps.
         time_limit: most seconds of a solve; None means no limit.
+        controller: of the adaptive methods. A net is solved in a handful of steps, where "i" needs the fewest.
 
     Raises:
         ValueError: t1 or dt is not positive and finite (`odeint` checks the rest).
@@ -34,6 +35,7 @@ class SolverSettings:
     max_steps: int = 10_000
     batch: str = "shared"
     time_limit: float | None = None
+    controller: str = "i"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.t1) and self.t1 > 0):
