@@ -18,6 +18,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from pages.ui.layout import LOGO
 from pages.ui.lessons import HOME, LESSONS, Lesson
 from pages.ui.live import live_runs
+from pages.ui.live_feed import feed_routes, live_feeds
 from pages.ui.live_socket import live_routes
 from pages.ui.study import executor
 
@@ -65,4 +66,4 @@ else:
     # A deep link to a freshly started server would else take the legacy multipage path, because there is a folder
     # `pages/`: a bare page without our navigation. Streamlit sets this only once st.navigation has run.
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__, lifespan=_lifespan, routes=live_routes(live_runs))
+    app = st.App(__file__, lifespan=_lifespan, routes=[*live_routes(live_runs), *feed_routes(live_feeds)])

@@ -2,9 +2,11 @@
 
 import { RungeKutta4 } from "./mlp.js";
 
-const TRAIL = 10;
+const TRAIL = 6; // points of a trail, every second frame one
 const MOST = 500;
-const FEWEST = 60;
+const FEWEST = 120;
+const BUDGET = 2.5; // ms a frame that moving them may take
+const AGES = [[0, 0.15, 0.25], [0.15, 0.8, 0.55], [0.8, 1.1, 0.25]]; // from, to, opacity: young ones and old ones are faint
 
 /** Particles live through [t0, t1] in `life` seconds and start again somewhere in the extent. */
 export class Particles {
@@ -12,69 +14,88 @@ export class Particles {
     this.count = 260;
     this.life = 3.5;
     this.cost = 0;
+    this.moves = 0;
     this.random = generator(7);
   }
 
   /** Use this field from now on; positions stay, so that the flow does not jump at a new snapshot. */
   use(field, extent, t0, t1) {
-    if (!this.solver || this.solver.field.dim !== field.dim) {
-      this.y = new Float64Array(MOST * field.dim);
-      this.trail = new Float64Array(MOST * TRAIL * field.dim);
-      this.age = new Float64Array(MOST).map(() => -1);
+    if (this.field?.dim !== field.dim) {
+      const room = MOST * field.dim;
+      this.y = new Float64Array(room);
+      this.velocity = new Float64Array(room);
+      this.before = new Float64Array(room); // the velocities of the move before
+      this.taken = new Float64Array(MOST); // the time step of the move before; 0: there was none
+      this.ts = new Float64Array(MOST);
+      this.age = new Float64Array(MOST).fill(-1);
+      this.trail = Array.from({ length: TRAIL }, () => new Float64Array(room)); // [0]: the oldest
     }
-    if (this.solver?.field !== field) this.solver = new RungeKutta4(field);
-    Object.assign(this, { extent, t0, t1 });
+    Object.assign(this, { field, extent, t0, t1 });
   }
 
   born(i, age) {
-    const dim = this.solver.field.dim;
+    const dim = this.field.dim;
     const [xmin, xmax, ymin, ymax] = this.extent;
-    const y = this.y.subarray(i * dim, (i + 1) * dim).fill(0);
-    y[0] = dim < 2 ? ymin + this.random() * (ymax - ymin) : xmin + this.random() * (xmax - xmin);
-    if (dim > 1) y[1] = ymin + this.random() * (ymax - ymin);
+    const at = i * dim;
+    this.y.fill(0, at, at + dim);
+    this.y[at] = dim < 2 ? ymin + this.random() * (ymax - ymin) : xmin + this.random() * (xmax - xmin);
+    if (dim > 1) this.y[at + 1] = ymin + this.random() * (ymax - ymin);
     this.age[i] = age;
-    for (let k = 0; k < TRAIL; k++) this.trail.set(y, (i * TRAIL + k) * dim);
+    this.taken[i] = 0;
+    for (const past of this.trail) for (let d = 0; d < dim; d++) past[at + d] = this.y[at + d];
   }
 
-  /** Move by `seconds` of the display; the number adapts so that this takes at most a few ms. */
-  move(seconds) {
+  /**
+   * Move by `seconds` of the display: one evaluation a particle (Adams-Bashforth of order 2: steps are small here).
+   * Their number adapts, so that this takes at most a few ms; `late`: the display does not keep up.
+   */
+  move(seconds, late = false) {
     const start = performance.now();
-    const dim = this.solver.field.dim;
+    const { field, y, velocity, before, taken, ts, age, count } = this;
+    const dim = field.dim;
+    const span = this.t1 - this.t0;
     const part = Math.min(0.1, seconds) / this.life;
-    for (let i = 0; i < this.count; i++) {
-      if (this.age[i] < 0) this.born(i, this.random());
-      else if (this.age[i] >= 1) this.born(i, 0);
-      const y = this.y.subarray(i * dim, (i + 1) * dim);
-      const t = this.t0 + this.age[i] * (this.t1 - this.t0);
-      const step = Math.min(part, 1 - this.age[i]);
-      this.solver.step(t, y, step * (this.t1 - this.t0));
-      this.age[i] += Math.max(step, 1e-6);
-      const from = i * TRAIL * dim;
-      this.trail.copyWithin(from + dim, from, from + (TRAIL - 1) * dim);
-      this.trail.set(y, from);
+    for (let i = 0; i < count; i++) {
+      if (age[i] < 0) this.born(i, this.random());
+      else if (age[i] >= 1) this.born(i, 0);
+      ts[i] = this.t0 + age[i] * span;
     }
+    field.evaluateMany(ts, y, count, velocity);
+    for (let i = 0; i < count; i++) {
+      const step = Math.min(part, 1 - age[i]);
+      const dt = step * span;
+      const share = taken[i] > 0 ? Math.min(0.75, (0.5 * dt) / taken[i]) : 0;
+      for (let at = i * dim; at < (i + 1) * dim; at++) {
+        y[at] += dt * (velocity[at] + share * (velocity[at] - before[at]));
+        before[at] = velocity[at];
+      }
+      taken[i] = dt;
+      age[i] += Math.max(step, 1e-6);
+    }
+    if (this.moves++ % 2 === 0) this.trail.push(this.trail.shift());
+    this.trail[TRAIL - 1].set(y);
     this.cost += 0.1 * (performance.now() - start - this.cost);
-    if (this.cost > 5) this.count = Math.max(FEWEST, Math.round(this.count * 0.97));
-    else if (this.cost < 3) this.count = Math.min(MOST, this.count + 1);
+    if (late || this.cost > BUDGET) this.count = Math.max(FEWEST, Math.round(count * 0.98));
+    else if (this.cost < 0.6 * BUDGET) this.count = Math.min(MOST, count + 1);
   }
 
   draw(context, projection, colour) {
-    const dim = this.solver.field.dim;
+    const { trail, age, count, t0, t1 } = this;
+    const dim = this.field.dim;
     const at = [0, 0];
-    const span = this.t1 - this.t0;
     context.strokeStyle = colour;
     context.lineWidth = 1.2;
-    context.lineCap = "round";
+    context.lineJoin = "bevel";
     // Young, middle-aged and old: three strokes instead of one a particle.
-    for (const [low, high, alpha] of [[0, 0.15, 0.25], [0.15, 0.8, 0.55], [0.8, 1.1, 0.25]]) {
+    for (const [low, high, alpha] of AGES) {
       context.globalAlpha = alpha;
       context.beginPath();
-      for (let i = 0; i < this.count; i++) {
-        if (this.age[i] < low || this.age[i] >= high) continue;
-        for (let k = 0; k < TRAIL; k++) {
-          const t = this.t0 + Math.max(0, this.age[i] - k * 0.005) * span;
-          projection.toScreen(this.trail, (i * TRAIL + k) * dim, t, at);
-          if (k === 0) context.moveTo(at[0], at[1]);
+      for (let i = 0; i < count; i++) {
+        if (age[i] < low || age[i] >= high) continue;
+        for (let k = TRAIL - 1; k >= 0; k--) {
+          const t = t0 + Math.max(0, age[i] - (TRAIL - 1 - k) * 0.01) * (t1 - t0);
+          projection.toScreen(trail[k], i * dim, t, at);
+          if (k === TRAIL - 1) context.moveTo(at[0], at[1]);
           else context.lineTo(at[0], at[1]);
         }
       }

@@ -80,19 +80,24 @@ export class HeatMap {
 export function contour(values, [h, w], [xmin, xmax, ymin, ymax], level) {
   const segments = [];
   const [dx, dy] = [(xmax - xmin) / (w - 1), (ymax - ymin) / (h - 1)];
+  const corners = [0, 0, 0, 0];
   for (let row = 0; row + 1 < h; row++) {
-    for (let column = 0; column + 1 < w; column++) {
-      const at = row * w + column;
-      const corners = [values[at], values[at + 1], values[at + w + 1], values[at + w]].map((v) => v - level);
-      const crossings = [];
+    for (let column = 0, at = row * w; column + 1 < w; column++, at++) {
+      corners[0] = values[at] - level;
+      corners[1] = values[at + 1] - level;
+      corners[2] = values[at + w + 1] - level;
+      corners[3] = values[at + w] - level;
+      const below = (corners[0] < 0) + (corners[1] < 0) + (corners[2] < 0) + (corners[3] < 0);
+      if (below === 0 || below === 4) continue;
       for (let side = 0; side < 4; side++) {
-        const [a, b] = [corners[side], corners[(side + 1) % 4]];
-        if (a < 0 === b < 0) continue;
-        const s = a / (a - b);
-        const [x, y] = [[s, 0], [1, s], [1 - s, 1], [0, 1 - s]][side];
-        crossings.push(xmin + (column + x) * dx, ymin + (row + y) * dy);
+        const from = corners[side];
+        const to = corners[(side + 1) % 4];
+        if (from < 0 === to < 0) continue;
+        const s = from / (from - to);
+        const x = side === 0 ? s : side === 1 ? 1 : side === 2 ? 1 - s : 0;
+        const y = side === 0 ? 0 : side === 1 ? s : side === 2 ? 1 : 1 - s;
+        segments.push(xmin + (column + x) * dx, ymin + (row + y) * dy);
       }
-      for (let k = 0; k + 3 < crossings.length; k += 4) segments.push(...crossings.slice(k, k + 4));
     }
   }
   return segments;

@@ -1,20 +1,27 @@
-// The inline part of the component: Streamlit sends it with every delta, so it only loads the rest and hands over.
+// The inline part of the components: Streamlit sends it with every delta, so it only loads the rest and hands over.
 const views = new WeakMap();
 
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
-  const root = parentElement.querySelector(".live");
+  const root = parentElement.querySelector(".live, .live-bar");
   const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
+  const part = root.className === "live" ? "LiveView" : "Bar";
   if (!views.has(root)) {
-    views.set(root, import(new URL("/" + data.module, base).href).then((module) => new module.LiveView(root)));
+    views.set(root, import(new URL("/" + data.module, base).href).then((module) => new module[part](root)));
   }
   const view = views.get(root);
   view
-    .then((live) => live.update(
+    .then((live) => {
+      if (part === "Bar") {
+        live.update(data, (command) => setTriggerValue("command", command));
+        return;
+      }
+      live.update(
         data,
         (event) => setTriggerValue("event", event),
         (number) => setTriggerValue("picked", number),
-      ))
+      );
+    })
     .catch(() => {
       root.textContent = "The live view could not be loaded: start the app with `streamlit run app.py`.";
     });

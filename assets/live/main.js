@@ -3,6 +3,7 @@
 import { Scene } from "./scene.js";
 import { LiveSocket } from "./socket.js";
 import { readTheme } from "./theme.js";
+import { command, tellListeners, VIEWS as VIEWS_OF_PAGE } from "./views.js";
 import { unpack } from "./wire.js";
 
 const VIEWS = { plane: "Plane", space: "3-D", time: "Time" };
@@ -12,6 +13,9 @@ const COMMANDS = { " ": "toggle", ArrowRight: "step", r: "reset" };
 const SWEEP = 4; // seconds from t0 to t1
 const BARS = 70; // pixels that the buttons and the time take
 const REST = 1.2; // seconds at t1
+const TELL = 300; // ms after which the page hears of a command
+const READ = 100; // ms between two changes of what is read beside the picture: words and numbers cost a layout each
+const SHARPEST = 2; // device pixels a CSS pixel: more cannot be seen in moving lines
 
 const STYLE = `
   .frame { position: relative; display: flex; flex-direction: column; height: 100%; color: var(--st-text-color);
@@ -36,11 +40,8 @@ const STYLE = `
   .note { top: 6px; left: 0; max-width: 60%; }
   .note:empty, .numbers:empty { display: none; }
   input[type="range"] { flex: 1 1 140px; accent-color: var(--st-primary-color); min-width: 100px; }
-  .time { min-width: 62px; font-variant-numeric: tabular-nums; }
+  .time { width: 62px; flex: none; white-space: nowrap; contain: strict; height: 1.3em; font-variant-numeric: tabular-nums; }
 `;
-
-// All views of the page: a key commands every one of them.
-const VIEWS_OF_PAGE = new Set();
 
 export class LiveView {
   constructor(root) {
@@ -48,8 +49,11 @@ export class LiveView {
     this.scene = new Scene();
     this.sweeping = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.phase = 0;
-    this.frames = 0;
     this.snapshots = 0;
+    this.size = [0, 0];
+    this.interval = 1000 / 60; // ms between frames, smoothed, and the shortest that this display has shown
+    this.shortest = 1000 / 30;
+    this.readAt = 0;
     this.build();
     this.watch();
     this.last = performance.now();
@@ -83,7 +87,9 @@ export class LiveView {
     this.socket?.close();
     this.resizer.disconnect();
     window.removeEventListener("keydown", this.onKey, true);
+    clearTimeout(this.telling);
     VIEWS_OF_PAGE.delete(this);
+    tellListeners();
   }
 
   // -- building
@@ -109,6 +115,7 @@ export class LiveView {
     this.slider.oninput = () => {
       this.sweep(false);
       this.phase = Number(this.slider.value);
+      this.readAt = 0;
       this.dirty = true;
     };
     this.time = make("span", foot, { className: "time" });
@@ -164,7 +171,9 @@ export class LiveView {
   }
 
   watch() {
-    this.resizer = new ResizeObserver(() => {
+    this.resizer = new ResizeObserver(([entry]) => {
+      // Asked in every frame, the size would cost a layout in every frame.
+      this.size = [Math.round(entry.contentRect.width), Math.round(entry.contentRect.height)];
       if (this.data) this.fit(this.data.height);
       this.dirty = true;
     });
@@ -193,24 +202,21 @@ export class LiveView {
   // -- people
 
   key(event) {
-    const command = COMMANDS[event.key];
+    const name = COMMANDS[event.key];
     const target = event.composedPath()[0];
-    if (!command || event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
+    if (!name || event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
     if (target.closest?.("input, textarea, select, button, a, [role=slider], [role=combobox], [contenteditable=true]"))
       return;
     event.preventDefault();
     event.stopImmediatePropagation(); // the first view acts for all
-    const views = [...VIEWS_OF_PAGE].filter((view) => view.root.isConnected);
-    // Runs beside each other stay in step: one that stands still is not started by pausing the others.
-    const running = views.filter((view) => view.status === "running");
-    const meant = command === "toggle" && running.length > 0 ? running : views;
-    for (const view of meant) view.command(command);
+    command(name);
   }
 
-  /** Tell the run, then the page, whose buttons and curves should follow. */
-  command(command) {
-    this.socket?.send({ command });
+  /** Tell the run, straight over the socket: the server answers at once, whatever is being computed. */
+  command(word) {
+    if (!this.socket?.send({ command: word })) return false;
     this.told = true;
+    return true;
   }
 
   point(event) {
@@ -278,6 +284,7 @@ export class LiveView {
   connect(token) {
     this.socket?.close();
     this.status = undefined;
+    tellListeners();
     this.socket = new LiveSocket(token, {
       snapshot: (buffer) => {
         this.waiting = unpack(buffer);
@@ -298,13 +305,22 @@ export class LiveView {
   }
 
   follow({ status, error }) {
-    const changed = this.status !== undefined && this.status !== status;
+    const before = this.status;
     this.status = status;
     this.root.dataset.status = status;
     this.complain(status === "failed" ? error : "");
-    // A rerun of the page only when something happened that it did not do itself: a key, a failure, the end.
-    if ((changed && (this.told || status === "failed" || status === "finished"))) this.tell?.(status);
+    tellListeners();
+    // The page is drawn again only for what it shows and did not do itself: a failure, its end, the run's end, and where
+    // it asks for it, play and pause.
+    const seen = [before, status].some((word) => word === "failed" || word === "finished");
+    if (before !== undefined && before !== status && (seen || (this.told && this.data.follows))) this.tellSoon(status);
     this.told = false;
+  }
+
+  /** Not at once, which would hold up the picture just when someone looks at it; and once for many. */
+  tellSoon(status) {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.root.isConnected && this.tell?.(status), TELL);
   }
 
   take(snapshot, time) {
@@ -312,7 +328,7 @@ export class LiveView {
     this.snapshots += 1;
     this.root.dataset.snapshots = String(this.snapshots);
     this.root.dataset.iteration = String(snapshot.scalars.iteration ?? "");
-    this.showNumbers(snapshot.scalars);
+    this.news = snapshot.scalars;
     if (this.shownFor !== this.buttonKey()) this.showButtons();
   }
 
@@ -322,42 +338,67 @@ export class LiveView {
     if (loss != null) lines.push(["loss", loss.toPrecision(3)]);
     if (accuracy != null) lines.push(["accuracy", `${(100 * accuracy).toFixed(1)} %`]);
     if (forward != null) lines.push(["NFE", backward == null ? forward : `${forward} + ${backward}`]);
-    this.numbers.replaceChildren(
-      ...lines.map(([name, value]) => {
-        const line = document.createElement("div");
-        line.append(`${name} `, Object.assign(document.createElement("b"), { textContent: String(value) }));
-        return line;
-      }),
-    );
+    if (this.numbers.childElementCount !== lines.length) {
+      this.numbers.replaceChildren(
+        ...lines.map(() => {
+          const line = document.createElement("div");
+          line.append("", document.createElement("b"));
+          return line;
+        }),
+      );
+    }
+    lines.forEach(([name, value], i) => {
+      const [label, number] = this.numbers.children[i].childNodes;
+      if (label.data !== `${name} `) label.data = `${name} `;
+      if (number.textContent !== String(value)) number.textContent = String(value);
+    });
   }
 
   // -- the display
 
   frame(time) {
     this.request = requestAnimationFrame((next) => this.frame(next));
-    const seconds = Math.min(0.1, Math.max(0, (time - this.last) / 1000));
+    const since = time - this.last;
+    const seconds = Math.min(0.1, Math.max(0, since / 1000));
     this.last = time;
+    const late = this.isLate(since);
+    const [width, height] = this.size;
+    if (!width || !height) return; // out of sight: nothing is taken, so that the server sends no more
     const painting = this.waiting;
     if (painting) {
       this.waiting = null;
       this.take(painting, time);
     }
     this.moveTime(seconds);
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    if (!width || !height) return;
-    const moving = this.scene.advance(time, seconds, width, height);
+    const moving = this.scene.advance(time, seconds, width, height, late);
     if (moving || this.dirty || painting || this.sweeping) this.paint(width, height, time);
     if (painting) this.socket.send({ ack: true });
-    this.frames += 1;
-    this.root.dataset.frames = String(this.frames);
+    if (time - this.readAt >= READ) this.read(time);
+  }
+
+  /** Whether frames come clearly later than this display can show them. */
+  isLate(since) {
+    if (since > 0 && since < 200) this.interval += 0.05 * (since - this.interval);
+    this.shortest = Math.min(this.shortest, Math.max(this.interval, 1000 / 60));
+    return this.interval > 1.1 * this.shortest;
+  }
+
+  /** Bring the time and the numbers beside the picture up to date. */
+  read(time) {
+    this.readAt = time;
+    const text = `t = ${this.scene.t.toFixed(2)}`;
+    if (this.time.textContent !== text) this.time.textContent = text;
+    if (this.sweeping) this.slider.value = String(this.phase);
+    if (this.news) this.showNumbers(this.news);
+    this.news = null;
   }
 
   paint(width, height, time) {
     this.dirty = false;
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = Math.min(SHARPEST, window.devicePixelRatio || 1);
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.context.setTransform(w / width, 0, 0, h / height, 0, 0);
     if (!this.theme || time - this.themeRead > 500) {
       this.theme = readTheme(this.root);
       this.themeRead = time;
@@ -374,10 +415,8 @@ export class LiveView {
         this.phase = this.phase === to ? from : Math.min(1, Math.max(0, this.phase + (way * seconds) / SWEEP));
       }
       if (this.phase === to && this.pause === 0) this.pause = REST;
-      this.slider.value = String(this.phase);
     }
     const [t0, t1] = this.scene.times;
     this.scene.t = t0 + this.phase * (t1 - t0);
-    this.time.textContent = `t = ${this.scene.t.toFixed(2)}`;
   }
 }

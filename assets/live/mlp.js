@@ -6,6 +6,19 @@ const ACTIVATIONS = {
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
 };
 
+/** tanh to 1e-6 by a quotient of polynomials (Eigen's): several times faster than Math.tanh. */
+function quickTanh(value) {
+  const x = value > 7.9 ? 7.9 : value < -7.9 ? -7.9 : value;
+  const z = x * x;
+  const above =
+    ((((((-2.76076847742355e-16 * z + 2.00018790482477e-13) * z - 8.60467152213735e-11) * z + 5.12229709037114e-8) * z +
+      1.48572235717979e-5) * z + 6.37261928875436e-4) * z + 4.89352455891786e-3) * x;
+  return above / (((1.19825839466702e-6 * z + 1.18534705686654e-4) * z + 2.268434632439e-3) * z + 4.89352518554385e-3);
+}
+
+const QUICK = { ...ACTIVATIONS, tanh: quickTanh };
+const LANES = 4; // states that share one reading of the weights
+
 /** dy/dt = W_L a(... a(W_1 [y; t] + b_1) ...) + b_L, for one state at a time; buffers are reused. */
 export class Field {
   /**
@@ -19,6 +32,7 @@ export class Field {
     this.dim = layers[layers.length - 1].b.length;
     this.timeDependent = timeDependent;
     this.activate = ACTIVATIONS[activation];
+    this.quick = QUICK[activation];
     this.buffers = layers.slice(0, -1).map(({ b }) => new Float64Array(b.length));
     this.input = new Float64Array(this.dim + (timeDependent ? 1 : 0));
   }
@@ -49,6 +63,52 @@ export class Field {
         target[row] = k === last ? sum : this.activate(sum);
       }
       x = target;
+    }
+    return out;
+  }
+
+  /**
+   * f(t_i, y_i) of `count` states, one after the other in `y`, into `out` of the same layout: to about 1e-6, which is
+   * enough for what drifts past, in a third of the time.
+   */
+  evaluateMany(ts, y, count, out) {
+    const { dim, layers, quick } = this;
+    const last = layers.length - 1;
+    this.lanes ??= [this.input, ...layers.map(({ b }) => b)].map(({ length }) => new Float64Array(LANES * length));
+    for (let first = 0; first < count; first += LANES) {
+      let x = this.lanes[0];
+      for (let lane = 0; lane < LANES; lane++) {
+        const i = Math.min(first + lane, count - 1);
+        for (let d = 0; d < dim; d++) x[LANES * d + lane] = y[i * dim + d];
+        if (this.timeDependent) x[LANES * dim + lane] = ts[i];
+      }
+      for (let k = 0; k <= last; k++) {
+        const { W, b } = layers[k];
+        const width = x.length;
+        const target = this.lanes[k + 1];
+        for (let row = 0, at = 0; row < b.length; row++) {
+          let s0 = b[row];
+          let s1 = s0;
+          let s2 = s0;
+          let s3 = s0;
+          for (let column = 0; column < width; column += LANES) {
+            const w = W[at++];
+            s0 += w * x[column];
+            s1 += w * x[column + 1];
+            s2 += w * x[column + 2];
+            s3 += w * x[column + 3];
+          }
+          const to = LANES * row;
+          target[to] = k === last ? s0 : quick(s0);
+          target[to + 1] = k === last ? s1 : quick(s1);
+          target[to + 2] = k === last ? s2 : quick(s2);
+          target[to + 3] = k === last ? s3 : quick(s3);
+        }
+        x = target;
+      }
+      for (let lane = 0; lane < LANES && first + lane < count; lane++) {
+        for (let d = 0; d < dim; d++) out[(first + lane) * dim + d] = x[LANES * d + lane];
+      }
     }
     return out;
   }

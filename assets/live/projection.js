@@ -6,11 +6,16 @@ export class Projection {
     this.view = "plane";
     this.yaw = -0.6;
     this.pitch = 0.55;
+    this.version = 0; // counts changes, so that layers know when to draw themselves anew
     this.configure({ width: 1, height: 1, extent: [-1, 1, -1, 1], t0: 0, t1: 1, dim: 2, depth: [-1, 1] });
   }
 
   /** extent [xmin, xmax, ymin, ymax], depth [zmin, zmax] of the third component, canvas size in CSS pixels. */
   configure({ width, height, extent, t0, t1, dim, depth }) {
+    const asked = [width, height, ...extent, t0, t1, dim, ...depth, this.view, this.yaw, this.pitch];
+    if (this.asked && asked.every((value, i) => value === this.asked[i])) return this;
+    this.asked = asked;
+    this.version += 1;
     Object.assign(this, { width, height, extent, t0, t1, dim, depth });
     this.scalar = dim < 2;
     this.mode = this.scalar ? "graph" : this.view === "space" && dim < 3 ? "plane" : this.view;

@@ -6,10 +6,17 @@ import { Field, trajectory } from "./mlp.js";
 import { Projection } from "./projection.js";
 import { drawAxes } from "./axes.js";
 import { arrowHead, fillOutlined, mark } from "./marks.js";
+import { Sheet } from "./sheet.js";
 import { Dots, drawIntegral, drawLattice, frameAt, isFlow } from "./particles.js";
 
 const EMPTY = { arrays: {}, scalars: {} };
 const BLENDED = ["grid", "movie", "trajectories", "data_trajectories", "lattice"];
+const STEADY = ["points", "labels", "grid"]; // often the same in one snapshot after the other
+const LATTICE_TIME = 2; // ms a frame for the lattice that is being computed
+const HEAT_STEP = 50; // ms between two pictures of the heat map on its way to the next one
+const MOVIE_STEPS = 96; // pictures of a density on its way from t0 to t1
+
+const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
 export class Scene {
   constructor() {
@@ -18,6 +25,10 @@ export class Scene {
     this.particles = new Particles();
     this.lattice = new Lattice();
     this.dots = new Dots();
+    this.ground = new Sheet(); // heat map and axes
+    this.data = new Sheet(); // the points
+    this.heatVersion = 0;
+    this.dataVersion = 0;
     this.backward = false;
     this.layers = new Set();
     this.now = EMPTY;
@@ -30,9 +41,9 @@ export class Scene {
 
   /** Take a new snapshot at `time` (ms); the picture glides to it in about the time since the last one. */
   take(snapshot, time) {
-    this.before = Object.fromEntries(
-      BLENDED.filter((name) => this.blended[name]).map((name) => [name, this.blended[name]]),
-    );
+    this.before = this.blended;
+    this.blended = {};
+    this.keepSteady(snapshot.arrays);
     const gap = time - (this.arrived ?? -1e9);
     this.period = gap > 2000 ? 1 : Math.min(400, Math.max(30, gap));
     this.arrived = time;
@@ -41,6 +52,18 @@ export class Scene {
     this.blend = 0;
     this.field = Field.of(snapshot);
     if (this.probe) this.lookAt(this.probe.y0, this.probe.held);
+  }
+
+  /** What is the same as before stays the same object, so that it is not drawn anew. */
+  keepSteady(arrays) {
+    for (const name of STEADY) {
+      const last = this.now.arrays[name];
+      const next = arrays[name];
+      if (last && next && String(last.shape) === String(next.shape) && same(last.data, next.data)) arrays[name] = last;
+    }
+    const { points, labels, grid, movie } = this.now.arrays;
+    if ((grid && !arrays.grid) || (movie && !arrays.movie)) this.heatVersion += 1;
+    if (arrays.points !== points || arrays.labels !== labels) this.dataVersion += 1;
   }
 
   /** Whether what is shown is a density and its particles, computed elsewhere. */
@@ -95,45 +118,54 @@ export class Scene {
     return grid.data[row * w + column] / 255;
   }
 
-  /** Bring everything to `time` (ms), `seconds` after the last call; true if the next frame will differ. */
-  advance(time, seconds, width, height) {
+  /**
+   * Bring everything to `time` (ms), `seconds` after the last call; true if the next frame will differ.
+   * `late`: the display does not keep up, so that less should be drawn.
+   */
+  advance(time, seconds, width, height, late = false) {
     const [t0, t1] = this.times;
     let moving = false;
     if (this.blend < 1) {
       this.blend = Math.min(1, (time - this.arrived) / this.period);
-      this.blended = this.blendArrays();
+      this.blendArrays();
       moving = true;
     }
     this.projection.configure({ width, height, extent: this.extent, t0, t1, dim: this.dim, depth: this.depth() });
     if (!this.field) return moving;
     if (this.layers.has("particles") && !this.flow) {
       this.particles.use(this.field, this.extent, t0, t1);
-      this.particles.move(seconds);
+      this.particles.move(seconds, late);
       moving = true;
     }
     if (this.layers.has("grid")) {
       this.lattice.use(this.field, this.extent, t0, t1);
-      if (this.lattice.advance(4) || this.lattice.work) moving = true;
+      if (this.lattice.advance(LATTICE_TIME) || this.lattice.work) moving = true;
     }
     return moving;
   }
 
+  /** Bring `blended` to where `blend` says, between the picture that was shown and the newest one. */
   blendArrays() {
-    const out = {};
+    const steps = Math.max(1, Math.round(this.period / HEAT_STEP));
     for (const name of BLENDED) {
       const next = this.now.arrays[name];
       if (!next) continue;
+      const heat = name === "grid" || name === "movie";
+      // A heat map is dear to draw, and its small steps are not seen.
+      const blend = heat && this.blend < 1 ? Math.floor(this.blend * steps) / steps : this.blend;
+      const shown = this.blended[name];
+      if (shown?.blend === blend) continue;
       const last = this.before?.[name];
-      const same = last && this.blend < 1 && String(last.shape) === String(next.shape);
-      if (!same) {
-        out[name] = { data: next.data, shape: next.shape };
+      if (!last || blend === 1 || last.of === next || String(last.shape) !== String(next.shape)) {
+        if (heat && (shown ?? last)?.data !== next.data) this.heatVersion += 1;
+        this.blended[name] = { data: next.data, shape: next.shape, of: next, blend };
         continue;
       }
-      const data = new Float32Array(next.data.length);
-      for (let i = 0; i < data.length; i++) data[i] = last.data[i] + (next.data[i] - last.data[i]) * this.blend;
-      out[name] = { data, shape: next.shape };
+      const data = shown?.own ?? new Float32Array(next.data.length);
+      for (let i = 0; i < data.length; i++) data[i] = last.data[i] + (next.data[i] - last.data[i]) * blend;
+      this.blended[name] = { data, own: data, shape: next.shape, of: null, blend };
+      if (heat) this.heatVersion += 1;
     }
-    return out;
   }
 
   /** The range of the third component, widened slowly so that the 3-D view does not jump. */
@@ -154,9 +186,13 @@ export class Scene {
 
   draw(context, theme) {
     const { width, height } = this.projection;
+    const p = this.projection;
     context.clearRect(0, 0, width, height);
-    this.drawHeat(context, theme);
-    drawAxes(context, this.projection, theme);
+    const heat = this.layers.has("boundary") ? `${this.heatVersion}:${this.now.scalars.grid_kind}:${this.movieTime}` : "";
+    this.ground.draw(context, [p.version, theme.key, heat].join("|"), width, height, (sheet) => {
+      this.drawHeat(sheet, theme);
+      drawAxes(sheet, p, theme);
+    });
     if (this.flow) {
       this.drawFlow(context, theme);
       return;
@@ -167,7 +203,12 @@ export class Scene {
       this.clipped(context, () => this.particles.draw(context, this.projection, theme.text));
     }
     if (this.layers.has("paths")) this.drawPaths(context, theme);
-    if (this.layers.has("points")) this.drawPoints(context, theme);
+    if (this.layers.has("points")) {
+      const moved = Boolean(this.blended.trajectories) && this.layers.has("paths") && this.t > this.times[0];
+      this.data.draw(context, [p.version, theme.key, this.now.scalars.grid_kind, this.dataVersion, moved].join("|"), width, height, (sheet) => {
+        this.drawPoints(sheet, theme, moved);
+      });
+    }
     this.drawProbe(context, theme);
   }
 
@@ -237,7 +278,7 @@ export class Scene {
     const grid = movie ? this.frame(movie) : this.blended.grid;
     if (!grid || !this.layers.has("boundary") || this.projection.mode === "graph") return;
     const kind = this.now.scalars.grid_kind ?? "classes";
-    this.heat.update(grid.data, grid.shape, theme, kind, `${this.number}:${this.blend}:${movie ? this.t : ""}`);
+    this.heat.update(grid.data, grid.shape, theme, kind, `${this.heatVersion}:${this.movieTime}`);
     this.heat.draw(context, this.projection, this.extent, kind === "density");
     if (kind !== "classes" || grid.shape.length > 2) return;
     const segments = contour(grid.data, grid.shape, this.extent, 127.5);
@@ -256,9 +297,17 @@ export class Scene {
     context.globalAlpha = 1;
   }
 
-  /** The density at the time that is shown. */
+  /** The time of the density that is shown: the scrubber's, in steps; "" where there is no movie. */
+  get movieTime() {
+    if (!this.blended.movie) return "";
+    const [t0, t1] = this.times;
+    const place = Math.round((MOVIE_STEPS * (this.t - t0)) / (t1 - t0 || 1));
+    return t0 + (place / MOVIE_STEPS) * (t1 - t0);
+  }
+
+  /** The density at that time. */
   frame(movie) {
-    const found = frameAt(movie, this.t, ...this.times, this.frameData);
+    const found = frameAt(movie, this.movieTime, ...this.times, this.frameData);
     this.frameData = found.data;
     return found;
   }
@@ -379,12 +428,11 @@ export class Scene {
     }
   }
 
-  drawPoints(context, theme) {
+  drawPoints(context, theme, moved) {
     const { points, labels } = this.now.arrays;
     if (!points) return;
     const [n, dim] = points.shape;
     const [t0] = this.times;
-    const moved = this.blended.trajectories && this.layers.has("paths") && this.t > t0;
     const y = new Float64Array(Math.max(3, this.dim));
     const at = [0, 0];
     for (const c of new Set(labels?.data ?? [0])) {

@@ -41,8 +41,11 @@ export class LiveSocket {
     this.socket = socket;
   }
 
+  /** Whether the message could be sent. */
   send(message) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
   }
 
   close() {

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from node_core.training.cnf_config import CNFConfig
-from node_core.training.snapshot import unpack
+from node_core.training.live import LiveRuns
+from node_core.training.snapshot import Snapshot, unpack
 from node_core.visualization.cnf import likelihood_info, path_steps
 from node_core.visualization.training_curves import Run, curves_figure, nfe_info, steps_info
 from pages.ui.live import live_runs
-from pages.ui.live_chart import live_chart
-from pages.ui.live_curves import CHARTS_A_SECOND
+from pages.ui.live_chart import following_chart
+from pages.ui.live_feed import CHARTS_A_SECOND
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 def refreshing(token: str, seconds: float) -> float | None:
@@ -26,34 +34,44 @@ def refreshing(token: str, seconds: float) -> float | None:
 
 def cnf_curves(token: str, config: CNFConfig) -> None:
     """Draw the charts; they follow by themselves while the run plays."""
-    st.fragment(_draw, run_every=refreshing(token, 1.0))(token, config)
-
-
-def _draw(token: str, config: CNFConfig) -> None:
-    runs = live_runs()
-    if token not in runs:
-        return
-    message, history = runs.poll(token).snapshot, Run("", runs.history(token))
-    snapshot = None if message is None else unpack(message)
-    entropy = None if snapshot is None else snapshot.scalars.get("entropy")
-    best = -float(entropy) if isinstance(entropy, int | float) else None
-    charts = [
+    charts: list[tuple[str, str, Callable[[], Figure]]] = [
         (
             "likelihood",
             "Log-likelihood against the iteration",
-            likelihood_info(history, best, config.objective, token),
+            partial(_likelihood, live_runs(), token, config.objective),
         )
     ]
     if config.flow == "cnf":
-        arrays = {} if snapshot is None else snapshot.arrays
+        steps = "The solver's steps along the particles' paths"
         charts += [
-            ("nfe", "Function evaluations against the iteration", nfe_info([history], token)),
-            (
-                "path_steps",
-                "The solver's steps along the particles' paths",
-                steps_info(path_steps(arrays), token),
-            ),
+            ("nfe", "Function evaluations against the iteration", partial(_nfe, live_runs(), token)),
+            ("path_steps", steps, partial(_steps, live_runs(), token)),
         ]
-    for column, (key, label, info) in zip(st.columns(len(charts)), charts, strict=True):
+    for column, (key, label, make) in zip(st.columns(len(charts)), charts, strict=True):
         with column:
-            live_chart(curves_figure(info), f"curve_{key}", label)
+            following_chart(make, [token], f"curve_{key}", label)
+
+
+def _likelihood(runs: LiveRuns, token: str, objective: str) -> Figure:
+    snapshot = _snapshot(runs, token)
+    entropy = None if snapshot is None else snapshot.scalars.get("entropy")
+    best = -float(entropy) if isinstance(entropy, int | float) else None
+    return curves_figure(likelihood_info(_history(runs, token), best, objective, token))
+
+
+def _nfe(runs: LiveRuns, token: str) -> Figure:
+    return curves_figure(nfe_info([_history(runs, token)], token))
+
+
+def _steps(runs: LiveRuns, token: str) -> Figure:
+    snapshot = _snapshot(runs, token)
+    return curves_figure(steps_info(path_steps({} if snapshot is None else snapshot.arrays), token))
+
+
+def _history(runs: LiveRuns, token: str) -> Run:
+    return Run("", runs.history(token) if token in runs else [])
+
+
+def _snapshot(runs: LiveRuns, token: str) -> Snapshot | None:
+    message = runs.look(token).snapshot if token in runs else None
+    return None if message is None else unpack(message)

@@ -9,8 +9,8 @@ The canvas (assets/live) is mounted once and talks to `live_socket`; widgets onl
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +88,9 @@ def _follow(runs: LiveRuns, token: str, config: Any, live_fields: Sequence[str])
 
 
 def live_controls(token: str, *others: str) -> None:
-    """Play or pause, step, reset, speed; a failed run says why. Space, the right arrow and r do the same.
+    """Play or pause, step, reset, speed. Space, the right arrow and r do the same.
+
+    The buttons are the canvas's own: they command over its socket and show the server's answer, without a rerun.
 
     Args:
         token: the run.
@@ -97,34 +99,17 @@ def live_controls(token: str, *others: str) -> None:
     runs = live_runs()
     tokens = (token, *others)
     states = [runs.poll(each).status for each in tokens]
-    playing, finished = "running" in states, all(status == "finished" for status in states)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Pause" if playing else "Play",
-            key=f"{token} toggle",
-            icon=":material/pause:" if playing else ":material/play_arrow:",
-            type="primary",
-            help="Space",
-            disabled=finished,
-            on_click=_toggle,
-            args=(tokens,),
-        )
-        st.button(
-            "Step",
-            key=f"{token} step",
-            icon=":material/skip_next:",
-            help="One iteration: →",
-            disabled=finished,
-            on_click=_each,
-            args=(runs.step, tokens),
-        )
-        st.button(
-            "Reset",
-            key=f"{token} reset",
-            icon=":material/restart_alt:",
-            help="r",
-            on_click=_each,
-            args=(runs.reset, tokens),
+        _bar()(
+            key=f"{token} bar",
+            data={
+                "tokens": list(tokens),
+                "statuses": states,
+                "module": f"live-assets/{asset_version()}/bar.js",
+            },
+            width="content",
+            height="content",
+            on_command_change=functools.partial(_obey, f"{token} bar", tokens),
         )
         speed = st.select_slider(
             "Speed",
@@ -132,28 +117,33 @@ def live_controls(token: str, *others: str) -> None:
             value="fast",
             key=f"{token} speed",
             width=180,
-            help="Slow shows single iterations; fast trains as quickly as the server can.",
+            help="Slow shows single iterations, smooth a picture after every few; fast trains as quickly as the server "
+            "can.",
         )
     budget, interval = _PACES[speed]
     for each in tokens:
         runs.pace(each, budget=budget, interval=interval)
 
 
-def _toggle(tokens: Sequence[str]) -> None:
-    """Pause all if any is running, else play all: runs beside each other stay in step."""
+def _obey(key: str, tokens: Sequence[str]) -> None:
+    """What a button asked for where the browser has no socket; runs beside each other stay in step."""
     runs = live_runs()
-    playing = any(runs.look(token).status == "running" for token in tokens if token in runs)
-    _each(runs.pause if playing else runs.play, tokens)
-
-
-def _each(command: Callable[[str], None], tokens: Sequence[str]) -> None:
-    for token in tokens:
-        with suppress(KeyError):  # a run may have made room for another since the button was drawn
-            command(token)
+    present = [token for token in tokens if token in runs]  # a run may have made room for another
+    playing = [token for token in present if runs.look(token).status == "running"]
+    match st.session_state[key].get("command"):
+        case "toggle":
+            for token in playing or present:
+                (runs.pause if playing else runs.play)(token)
+        case "step":
+            for token in present:
+                runs.step(token)
+        case "reset":
+            for token in present:
+                runs.reset(token)
 
 
 # name: seconds of computing a chunk (1e-3: one iteration), least seconds between two chunks
-_PACES = {"slow": (1e-3, 0.5), "medium": (1e-3, 0.1), "smooth": (0.04, 0.0), "fast": (0.15, 0.0)}
+_PACES = {"slow": (1e-3, 0.5), "medium": (1e-3, 0.1), "smooth": (0.016, 0.0), "fast": (0.15, 0.0)}
 
 
 def live_view(
@@ -166,6 +156,7 @@ def live_view(
     offered: Sequence[Layer] = ("boundary", "points", "paths", "particles", "grid", "steps"),
     key: str | None = None,
     on_pick: Callable[[], None] | None = None,
+    follows: bool = True,
 ) -> View:
     """Mount the canvas that draws the run, and tell how the run stands (a failure in one sentence).
 
@@ -179,6 +170,8 @@ def live_view(
         key: of the component; needed when a page shows one run twice.
         on_pick: called when a particle was clicked, before the page reruns; its number is
             `st.session_state[key].picked`.
+        follows: whether the page is drawn again after play, pause and step too; else only after what is told here, a
+            failure or the end.
     """
     _canvas()(
         key=key or f"live {token}",
@@ -190,6 +183,7 @@ def live_view(
             "views": list(views),
             "layers": list(layers),
             "offered": list(offered),
+            "follows": follows,
         },
         height="content",
         on_event_change=_ignore,
@@ -208,3 +202,8 @@ def _ignore() -> None:
 @st.cache_resource(show_spinner=False)
 def _canvas() -> Any:
     return st.components.v2.component("live_canvas", html='<div class="live"></div>', js=_LOADER.read_text())
+
+
+@st.cache_resource(show_spinner=False)
+def _bar() -> Any:
+    return st.components.v2.component("live_bar", html='<div class="live-bar"></div>', js=_LOADER.read_text())

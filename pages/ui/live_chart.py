@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.ui.layout import ASSETS
+from pages.ui.live_feed import live_feeds
 from pages.ui.live_socket import plotly_address
 
 if TYPE_CHECKING:
@@ -29,8 +31,27 @@ def live_chart(figure: Figure, key: str, label: str) -> None:
         key: unique in the page.
         label: what the chart is, for those who cannot see it.
     """
+    _mount(json.loads(figure.to_json()), key, label)
+
+
+def following_chart(make: Callable[[], Figure], tokens: Sequence[str], key: str, label: str) -> None:
+    """Draw a figure of live runs that follows them by itself, without a rerun of the page.
+
+    Args:
+        make: draws the figure (see `live_chart`) as the runs stand; it is called in other threads too.
+        tokens: the runs.
+        key: unique in the page.
+        label: what the chart is, for those who cannot see it.
+    """
+    feeds = live_feeds()
+    feed = feeds.offer((key, *tokens), tokens, make)
+    stamp, figure = feeds.look(feed)
+    _mount(figure, key, label, {"feed": feed.address, "stamp": stamp, "every": feeds.every()})
+
+
+def _mount(figure: dict[str, Any], key: str, label: str, feed: dict[str, Any] | None = None) -> None:
     _chart(
         key=key,
-        data={"figure": json.loads(figure.to_json()), "library": plotly_address(), "label": label},
-        height=figure.layout.height,
+        data={"figure": figure, "library": plotly_address(), "label": label, **(feed or {})},
+        height=figure["layout"]["height"],
     )

@@ -92,7 +92,8 @@ def _plotly(zipped: bool) -> bytes:
 async def live_endpoint(websocket: WebSocket, runs: LiveRuns) -> None:
     """Send a run's newest snapshot whenever the page has painted the one before; obey its commands.
 
-    From the page: {"ack": true} after painting, {"command": "toggle" | "step" | "reset"}, {} as a heartbeat.
+    From the page: {"ack": true} after painting, {"command": "play" | "pause" | "toggle" | "step" | "reset"}, {} as
+    a heartbeat.
     To the page: a binary snapshot, or {"status", "error"} as text. A foreign page (Origin) is refused before
     the connection opens; an unknown token closes it with 4404.
     """
@@ -171,6 +172,10 @@ class _Connection:
             self._painted = True
             self._changed.set()
         match message.get("command"):
+            case "play":
+                self._runs.play(self._token)
+            case "pause":
+                self._runs.pause(self._token)
             case "toggle":
                 self._runs.toggle(self._token)
             case "step":

@@ -20,6 +20,12 @@ def module(name: str) -> str:
     return "data:text/javascript;base64," + base64.b64encode((ASSETS / name).read_bytes()).decode()
 
 
+def linked(name: str, imported: str) -> str:
+    """A module whose one import is put into it by value."""
+    text = (ASSETS / name).read_text(encoding="utf-8").replace(f"./{imported}", module(imported))
+    return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
+
+
 def message(field: MLPField) -> str:
     arrays = {}
     for name, value in field.named_parameters():
@@ -61,6 +67,66 @@ def test_the_field_in_the_browser_is_the_field_of_the_engine(
     with torch.no_grad():
         expected = field(torch.tensor(0.7), torch.tensor(states, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "softplus", "elu"])
+@pytest.mark.parametrize(("dim", "time_dependent", "count"), [(1, True, 9), (2, False, 8), (3, True, 3)])
+def test_many_states_at_once_get_the_fields_values_too(
+    page: Page, activation: str, dim: int, time_dependent: bool, count: int
+) -> None:
+    field = MLPField(dim, (24, 17), activation=activation, time_dependent=time_dependent, seed=4)
+    rng = np.random.default_rng(2)
+    states = np.concatenate([rng.normal(size=(count - 1, dim)), 60 * rng.normal(size=(1, dim))])
+    ts = rng.uniform(size=count)
+    got = run(
+        page,
+        """const field = Field.of(snapshot);
+        const out = new Float64Array(states.flat().length + 1).fill(7);
+        field.evaluateMany(Float64Array.from(ts), Float64Array.from(states.flat()), states.length, out);
+        return Array.from(out);""",
+        message=message(field),
+        states=states.tolist(),
+        ts=ts.tolist(),
+    )
+    with torch.no_grad():
+        rows = [
+            field(torch.tensor(float(t)), torch.tensor(y, dtype=torch.float32))
+            for t, y in zip(ts, states, strict=True)
+        ]
+    np.testing.assert_allclose(
+        np.reshape(got[:-1], (count, dim)), torch.stack(rows).numpy(), rtol=1e-5, atol=1e-5
+    )
+    assert got[-1] == 7, "it wrote past the states"
+
+
+def test_particles_drift_along_the_engines_paths(page: Page) -> None:
+    field = MLPField(2, (16, 16), time_dependent=True, seed=2)
+    got = page.evaluate(
+        """async ({ message, wire, mlp, flow }) => {
+            const [{ unpack }, { Field }] = [await import(wire), await import(mlp)];
+            const { Particles } = await import(flow);
+            const bytes = Uint8Array.from(atob(message), (c) => c.charCodeAt(0));
+            const particles = new Particles();
+            particles.use(Field.of(unpack(bytes.buffer)), [-2, 2, -2, 2], 0, 1);
+            particles.move(0);
+            for (let i = 0; i < particles.count; i++) particles.born(i, 0);
+            const starts = Array.from(particles.y.slice(0, 20));
+            // Frames of different lengths, as a display has them, until half of the particles' lives.
+            for (let k = 0; k < 104; k++) particles.move(particles.life / 208 * (k % 2 ? 0.8 : 1.2));
+            return { starts, ends: Array.from(particles.y.slice(0, 20)), age: particles.age[3] };
+        }""",
+        {
+            "message": message(field),
+            "wire": module("wire.js"),
+            "mlp": module("mlp.js"),
+            "flow": linked("flow.js", "mlp.js"),
+        },
+    )
+    assert got["age"] == pytest.approx(0.5)
+    y0 = torch.tensor(got["starts"], dtype=torch.float32).reshape(-1, 2)
+    with torch.no_grad():
+        ends = odeint(field, y0, torch.tensor([0.0, 0.5]), rtol=1e-6, atol=1e-6).ys[-1].numpy()
+    np.testing.assert_allclose(np.reshape(got["ends"], (10, 2)), ends, atol=2e-4)
 
 
 def test_the_path_in_the_browser_is_the_path_of_the_engine(page: Page) -> None:

@@ -78,6 +78,35 @@ def test_the_keyboard_plays_steps_and_resets_and_the_buttons_follow(live_demo: s
     expect(page.get_by_role("button", name="Play")).to_be_visible(timeout=PATIENCE)
 
 
+def test_a_button_is_answered_over_the_socket_without_a_rerun_of_the_page(live_demo: str, page: Page) -> None:
+    open_demo(page, live_demo)
+    sent: list[str | bytes] = []
+    page.reload()
+    wait_for(page, "d.snapshots >= 1 && d.status === 'paused'")
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    page.reload()
+    wait_for(page, "d.snapshots >= 1 && d.status === 'paused'")
+    page.wait_for_timeout(500)
+    sent.clear()
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible(timeout=PATIENCE)
+    assert '{"command":"play"}' in sent
+    wait_for(page, "d.iteration > 5")
+    page.get_by_role("button", name="Step", exact=True).click()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible(timeout=PATIENCE)
+    assert '{"command":"step"}' in sent
+    assert all(isinstance(data, str) for data in sent), "the page itself was asked (its messages are binary)"
+
+
+def test_the_buttons_still_work_where_no_socket_is_let_through(live_demo: str, page: Page) -> None:
+    page.route_web_socket(re.compile("/live/"), lambda socket: socket.close())
+    page.goto(live_demo)
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_text("status running")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("status paused")).to_be_visible(timeout=PATIENCE)
+
+
 def test_reload_finds_the_same_run_still_going(live_demo: str, page: Page) -> None:
     open_demo(page, live_demo)
     page.get_by_role("button", name="Play").click()

@@ -17,7 +17,7 @@ def page() -> None:
     config = DemoConfig(dim=dim, speed=speed, jumps=jumps)
     token = live.live_run(TASK, config, live_fields=("speed",))
     live.live_controls(token)
-    view = live.live_view(token)
+    view = live.live_view(token, follows=False)
     st.write(f"status {view.status}")
 
 

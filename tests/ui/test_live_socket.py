@@ -124,6 +124,11 @@ def test_commands_reach_the_run_and_nonsense_does_not_end_the_connection(runs: L
         assert json.loads((await page.hear())["text"])["status"] == "running"
         page.text({"command": "toggle"})
         assert json.loads((await page.hear())["text"])["status"] == "paused"
+        page.text({"command": "pause"})  # it stands already: nothing to be told
+        page.text({"command": "play"})
+        assert json.loads((await page.hear())["text"])["status"] == "running"
+        page.text({"command": "pause"})
+        assert json.loads((await page.hear())["text"])["status"] == "paused"
         page.leave()
 
     converse(runs, token, ORIGIN, talk)
