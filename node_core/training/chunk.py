@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from node_core.solution import SolveError
@@ -86,7 +87,7 @@ def run_chunk(
     else:
         due = picture.is_due(trainer.state, now) or trainer.iteration >= trainer.config.iterations
     snapshot = trainer.snapshot(grid=due, rows=tuple(rows), now=now)
-    return snapshot, trainer.export()
+    return replace(snapshot, spent=now - started), trainer.export()
 
 
 def run_to_the_end(trainer: Trainer, every: int) -> Iterator[Snapshot]:

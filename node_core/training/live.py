@@ -48,7 +48,7 @@ class Chunk:
     state: bytes
     rows: tuple[Row, ...]
     finished: bool
-    picture_cost: float
+    picture_cost: float = 0.0
 
 
 def advance_chunk(task: str, config: Any, state: bytes | None, budget: float) -> Chunk:
@@ -399,10 +399,10 @@ class LiveRuns:
     def _accept(self, run: _Run, chunk: Chunk) -> None:
         run.state, run.snapshot, run.crashes = chunk.state, chunk.snapshot, 0
         run.sequence += 1
-        if chunk.picture_cost > 0 and run.picture_cost > 0:
-            run.picture_cost += 0.2 * (chunk.picture_cost - run.picture_cost)
-        else:
-            run.picture_cost = chunk.picture_cost
+        # Down quickly, up slowly: now and then a chunk draws the boundary too, which has a share of its own.
+        more = chunk.picture_cost - run.picture_cost
+        known = chunk.picture_cost > 0 and run.picture_cost > 0
+        run.picture_cost += (0.03 if more > 0 else 0.3) * more if known else more
         run.rows.extend(chunk.rows)
         if len(run.rows) > _HISTORY:
             run.rows = run.rows[::2]

@@ -47,12 +47,14 @@ class Snapshot:
         scalars: numbers and words beside it.
         rows: new rows of the run's history, one an iteration; they stay on the server, for the curves.
         finished: True when there is nothing more to compute.
+        spent: seconds of its chunk that went into computing, not into the picture; stays on the server.
     """
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     scalars: Mapping[str, Scalar] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
     finished: bool = False
+    spent: float = 0.0
 
 
 def pack(snapshot: Snapshot) -> bytes:

@@ -39,13 +39,14 @@ class ByHand:
         self.queue.append((args, future))
         return future
 
-    def complete(self, finished: bool = False) -> tuple[Any, ...]:
+    def complete(self, finished: bool = False, picture_cost: float = 0.0) -> tuple[Any, ...]:
         args, future = self.queue.popleft()
         _, config, state, _ = args
         count = (pickle.loads(state) if state else 0) + 1
         rows = ({"iteration": count, "rate": config.rate},)
         if not future.cancelled():
-            future.set_result(Chunk(f"picture {count}".encode(), pickle.dumps(count), rows, finished))
+            picture = f"picture {count}".encode()
+            future.set_result(Chunk(picture, pickle.dumps(count), rows, finished, picture_cost))
         return args
 
     def fail(self, error: TaskError) -> None:
@@ -295,3 +296,35 @@ def test_a_chunk_in_a_worker_takes_and_gives_bytes() -> None:
     assert unpack(first.snapshot).scalars["iteration"] == 0
     assert unpack(second.snapshot).scalars["iteration"] == 1
     assert [row["iteration"] for row in second.rows] == [1]
+
+
+def budgets(hand: ByHand, count: int, picture_cost: float) -> list[float]:
+    return [hand.complete(picture_cost=picture_cost)[3] for _ in range(count)]
+
+
+def test_a_watched_run_takes_short_chunks_where_pictures_are_cheap(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    leave = runs.subscribe(token, lambda: None)
+    runs.pace(token, budget=0.15)
+    assert budgets(hand, 30, 0.0035)[-1] == pytest.approx(0.05)
+    assert budgets(hand, 60, 0.0002)[-1] == 0.02, "no more pictures than a display shows"
+    assert budgets(hand, 200, 0.5)[-1] == 0.15, "dear pictures come no more seldom than was asked for"
+    leave()
+    assert budgets(hand, 2, 0.0035)[-1] == 0.3, "nobody looks"
+
+
+def test_single_iterations_stay_single_whatever_a_picture_costs(runs: LiveRuns, hand: ByHand) -> None:
+    token = started(runs, hand)
+    runs.subscribe(token, lambda: None)
+    runs.pace(token, budget=1e-3)
+    assert set(budgets(hand, 5, 0.01)[1:]) == {1e-3}
+
+
+def test_a_chunk_with_the_boundary_in_it_does_not_make_the_next_ones_long(
+    runs: LiveRuns, hand: ByHand
+) -> None:
+    token = started(runs, hand)
+    runs.subscribe(token, lambda: None)
+    budgets(hand, 30, 0.0035)
+    budgets(hand, 1, 0.06)
+    assert budgets(hand, 5, 0.0035)[-1] < 0.06

@@ -175,6 +175,13 @@ def test_a_loss_that_is_no_number_says_since_when() -> None:
         advance(SMALL, broken, 0.5)
 
 
+def test_a_chunk_tells_what_went_into_the_iterations() -> None:
+    ticks = iter(range(100))
+    snapshot, _ = advance(TrainConfig(), None, 3.0, clock=lambda: float(next(ticks)))
+    # The clock ticks at each look: before the trainer is made, after each of three iterations, and before the picture.
+    assert (snapshot.spent, len(snapshot.rows)) == (4.0, 3)
+
+
 def test_a_zero_budget_only_draws() -> None:
     _, state = run(SMALL, [2])
     snapshots, after = run(SMALL, [0], state)
@@ -189,7 +196,7 @@ def test_the_boundary_is_drawn_only_within_its_share_of_time_and_shown_meanwhile
     state = replace(state, grid_cost=1.0, grid_time=100.0)
     soon, state = advance(config, state, 0.5, clock=looks(101, 102, 101))
     np.testing.assert_array_equal(soon.arrays["grid"], first.arrays["grid"])
-    later, state = advance(config, state, 0.5, clock=looks(111, 112, 111))
+    later, state = advance(config, state, 0.5, clock=looks(121, 122, 121))
     assert (later.arrays["grid"] != first.arrays["grid"]).any()
     assert state.grid_time > 110
     # A clock set back must not stop it for good.
