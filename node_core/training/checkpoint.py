@@ -11,6 +11,7 @@ import base64
 import functools
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
@@ -138,7 +139,8 @@ def with_picture(state: TrainState, name: str) -> TrainState:
     found = _beside(name)
     if "grid" not in found:
         return state
-    grid = np.frombuffer(base64.b64decode(found["grid"]), dtype=np.uint8).reshape(found["grid_shape"])
+    pixels = zlib.decompress(base64.b64decode(found["grid"]))
+    grid = np.frombuffer(pixels, dtype=np.uint8).reshape(found["grid_shape"])
     x0, x1, y0, y1 = found["frame"]
     return replace(state, grid=grid, frame=(x0, x1, y0, y1))
 

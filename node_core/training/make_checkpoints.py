@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -48,6 +49,7 @@ with these, so each has the page's own settings."""
 CURVE = 200  # rows of a history that are kept
 COLUMNS = ("iteration", "loss", "accuracy", "test_accuracy", "nfe_forward", "nfe_backward")
 DIGITS = 5
+FINE = 128  # samples along a side of the boundary: the channel through a shell is thin
 PATIENCE = 60.0  # s for a boundary; a live run gives up much earlier
 
 
@@ -70,9 +72,9 @@ def make(name: str) -> str:
     (FOLDER / f"{name}.safetensors").write_bytes(raw)
     beside: dict[str, Any] = {"history": {key: [_rounded(row.get(key)) for row in rows] for key in COLUMNS}}
     frame = picture.frame_of(trainer.data, snapshot.arrays["trajectories"])
-    grid = picture.boundary(trainer.model, config, trainer.data, frame, time_limit=PATIENCE)
+    grid = picture.boundary(trainer.model, config, trainer.data, frame, time_limit=PATIENCE, size=FINE)
     if grid is not None:
-        pixels = base64.b64encode(grid.tobytes()).decode()
+        pixels = base64.b64encode(zlib.compress(grid.tobytes(), 9)).decode()
         beside |= {"frame": frame, "grid_shape": grid.shape, "grid": pixels}
     (FOLDER / f"{name}.json").write_text(json.dumps(beside) + "\n", encoding="utf-8")
     return f"{name}: {snapshot.scalars['message']} NFE {snapshot.scalars['nfe_forward']}, {len(raw)} bytes"

@@ -30,12 +30,8 @@ PATHS = 48
 POINTS = 1000  # drawn and judged, of the training points; half as many of the test points
 GRID_SHARE = 0.05  # of wall time; all of a snapshot may take 15 %
 _GRID_TIME_LIMIT = 0.5  # s
-_WIDER = (
-    1.0,
-    1.3,
-    1.7,
-    2.2,
-)  # how much wider than the data's the frame may become: few sizes, so that it rests
+# How much wider than the data's the frame may become: few sizes, so that it rests.
+_WIDER = (1.0, 1.2, 1.4)
 _INSIDE = 0.9  # share of the paths' ends that should be seen
 
 
@@ -150,8 +146,9 @@ def boundary(
     data: DataSet,
     extent: Frame | None = None,
     time_limit: float = _GRID_TIME_LIMIT,
+    size: int = GRID,
 ) -> NDArray[np.uint8] | None:
-    """Class probabilities on a 64 x 64 grid over the extent, by the training's own solver and tolerance.
+    """Class probabilities on a grid over the extent, by the training's own solver and tolerance.
 
     Args:
         model: the classifier.
@@ -159,22 +156,23 @@ def boundary(
         data: gives the extent (`extent_of`) where none is given.
         extent: (xmin, xmax, ymin, ymax).
         time_limit: seconds after which the solver gives up.
+        size: samples along each side; 64 in a live run.
 
     Returns:
-        255 p(class 1), (64, 64), row 0 at the bottom; (64, 64, classes) for more than two; None where the data are not
-        two-dimensional, there is no head, or the solver gave up.
+        255 p(class 1), (size, size), row 0 at the bottom; (size, size, classes) for more than two; None where the data
+        are not two-dimensional, there is no head, or the solver gave up.
     """
     if data.dim != 2 or model.head is None:
         return None
     x0, x1, y0, y1 = extent or extent_of(data)
-    columns, rows = torch.linspace(x0, x1, GRID), torch.linspace(y0, y1, GRID)
+    columns, rows = torch.linspace(x0, x1, size), torch.linspace(y0, y1, size)
     points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
     with torch.no_grad():
         try:
             probabilities = model.read(_arrive(model, config, points, time_limit)).softmax(1)
         except SolveError:
             return None  # far points are harder than the data; their picture may wait
-        values = probabilities.mul_(255).round_().to(torch.uint8).numpy().reshape(GRID, GRID, -1)
+        values = probabilities.mul_(255).round_().to(torch.uint8).numpy().reshape(size, size, -1)
     return values[..., 1].copy() if data.n_classes == 2 else values
 
 

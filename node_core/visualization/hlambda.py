@@ -101,7 +101,16 @@ def cloud_figure(info: CloudInfo, *, height: int = 440) -> go.Figure:
             "color": info.point_t,
             "colorscale": "Plasma",
             "opacity": 0.8,
-            "colorbar": {"title": {"text": "t"}, "thickness": 12, "tickfont": {"size": FONT_SIZE - 3}},
+            # Above the plot: beside it, it would stand far off, as equal scales leave the plot narrow.
+            "colorbar": {
+                "title": {"text": "t", "side": "top"},
+                "orientation": "h",
+                "thickness": 10,
+                "len": 0.4,
+                "y": 1.0,
+                "yanchor": "bottom",
+                "tickfont": {"size": FONT_SIZE - 3},
+            },
         },
         hovertemplate="t = %{customdata[0]:.3g}<br>hλ = %{x:.3g} %{y:+.3g}i<br>"
         "|R| = %{customdata[1]:.3g}<extra></extra>",
