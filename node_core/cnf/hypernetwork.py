@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_core.cnf.hypernetwork_flow import HypernetworkFlow
+from node_core.cnf.hypernetwork_flow import HypernetworkFlow, output_order
 from node_core.cnf.tape import Pool
 
 
@@ -67,6 +67,7 @@ class HypernetworkField(nn.Module):
         if not dtype.is_floating_point:
             raise ValueError(f"dtype must be a floating dtype such as torch.float32, not {dtype}.")
         self.dim, self.width, self.hidden = dim, width, hidden
+        self._order = output_order(dim, width)
         generator = torch.Generator().manual_seed(seed)
         sizes = (1, hidden, hidden, 3 * width * dim + width)
         for k in range(1, 4):
@@ -115,7 +116,7 @@ class HypernetworkField(nn.Module):
     def compiled_flow(self, pool: Pool | None = None) -> HypernetworkFlow:
         """[f, -tr df/dz] in closed form at the present weights, for one solve; `pool` is memory that outlives it."""
         with torch.no_grad():
-            return HypernetworkFlow(self.dim, self.width, list(self.parameters()), pool)
+            return HypernetworkFlow(self.dim, self.width, list(self.parameters()), self._order, pool)
 
     def _time(self, t: Any, z: Tensor) -> Tensor:
         if isinstance(t, Tensor):

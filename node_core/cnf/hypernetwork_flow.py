@@ -80,18 +80,27 @@ class HypernetworkFlow:
     Args:
         dim, width: of the field.
         parameters: the hypernetwork's weights and biases.
+        order: `output_order(dim, width)`.
         pool: memory for activations; its own if None.
     """
 
-    def __init__(self, dim: int, width: int, parameters: Sequence[Tensor], pool: Pool | None = None) -> None:
+    def __init__(
+        self,
+        dim: int,
+        width: int,
+        parameters: Sequence[Tensor],
+        order: tuple[Tensor, Tensor],
+        pool: Pool | None = None,
+    ) -> None:
         self.dim, self.width = dim, width
         self.net = [p.detach().clone() for p in parameters]
         self.pool = Pool() if pool is None else pool
         w1, _, _, _, w3, b3 = self.net
         self._rate = w1[:, 0]
         # The last layer gives [2 W, 2 B], 2 V^T / width and G^T at once.
-        order, scale = self._order()
-        self._last, self._last_bias = w3[order] * scale.unsqueeze(1), b3[order] * scale
+        index, scale = (x.to(b3.device) for x in order)
+        scale = scale.to(b3.dtype)
+        self._last, self._last_bias = w3[index].mul_(scale), b3[index].mul_(scale[:, 0])
         self._minus_half, self._minus_ones = b3.new_full((width,), -0.5), b3.new_full((dim,), -1.0)
         self.one = b3.new_ones(1, 1)
         self._spare: HypernetworkStage | None = None
@@ -177,20 +186,17 @@ class HypernetworkFlow:
             torch.mul(found.last, found.transposed, out=found.products).T, self._minus_ones, out=found.minus_c
         )
 
-    def _order(self) -> tuple[Tensor, Tensor]:
-        """Which of the hypernetwork's outputs comes where in `UnitWeights.outputs`, and its factor there."""
-        block = self.width * self.dim
-        device = self.net[0].device
-        w, v, gate = (
-            torch.arange(k * block, (k + 1) * block, device=device).view(self.width, self.dim)
-            for k in range(3)
-        )
-        b = torch.arange(3 * block, 3 * block + self.width, device=device).unsqueeze(1)
-        order = torch.cat((torch.cat((w, b), 1).reshape(-1), v.T.reshape(-1), gate.T.reshape(-1)))
-        scale = self.net[-1].new_full((len(order),), 2.0)
-        scale[-2 * block : -block] /= self.width
-        scale[-block:] = 1.0
-        return order, scale
+
+def output_order(dim: int, width: int) -> tuple[Tensor, Tensor]:
+    """Which of the hypernetwork's outputs comes where in `UnitWeights.outputs`, and its factor there."""
+    block = width * dim
+    w, v, gate = torch.arange(3 * block).view(3, width, dim)
+    b = torch.arange(3 * block, 3 * block + width).unsqueeze(1)
+    order = torch.cat((torch.cat((w, b), 1).reshape(-1), v.T.reshape(-1), gate.T.reshape(-1)))
+    scale = torch.full((len(order), 1), 2.0, dtype=torch.float64)
+    scale[-2 * block : -block] /= width
+    scale[-block:] = 1.0
+    return order, scale
 
 
 class HypernetworkSweep:

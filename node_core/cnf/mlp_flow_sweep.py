@@ -81,17 +81,21 @@ class _Cotangents(NamedTuple):
 
 
 class _Scratch:
-    """Memory for the cotangents of some stages side by side, and for one layer's slopes."""
+    """Memory for the cotangents of some stages side by side.
+
+    `slope`, for those of the first layer, lies over the last layer's cotangents: the less memory is in use, the more of
+    it stays in the second-level cache.
+    """
 
     def __init__(self, like: Tensor, dim: int, widths: Sequence[int], stages: int, n: int) -> None:
-        rows = [*widths, widths[-1], dim + 1]
+        rows = [*widths[:-1], max(widths), widths[-1], dim + 1]
         block = workspace(like, sum(rows), stages * n)
-        self.slope = workspace(like, widths[0], stages * n)
-        self.bytes = (block.numel() + self.slope.numel()) * block.element_size()
+        self.bytes = block.numel() * block.element_size()
+        self.slope = block.split(rows)[-3][: widths[0]]
 
         def cotangents(block: Tensor) -> _Cotangents:
             *deltas, weighted, g = block.split(rows)
-            return _Cotangents(deltas, weighted, g)
+            return _Cotangents([*deltas[:-1], deltas[-1][: widths[-1]]], weighted, g)
 
         self.all = cotangents(block)
         self.stages = [self.all] if stages == 1 else [cotangents(part) for part in block.split(n, 1)]
@@ -107,13 +111,16 @@ class _Group:
         self.scratch: _Scratch = flow.pool.take(
             self.kind, lambda: _Scratch(flow.last, flow.dim, flow.widths, stages, n)
         )
-        self._weighs = False
+        self._g, self._weighs = self.scratch.all.g, False
 
     def vjp(self, i: int, g: Tensor, out: Tensor | None) -> Tensor:
         """(dim + 1, n) -> (dim + 1, n); what the sums over the batch need stays in the scratch memory."""
         self.left.discard(i)
         flow, stage, own = self._flow, self.frame.stages[i], self.scratch.stages[i]
-        own.g.copy_(g)
+        if len(self.scratch.stages) == 1:
+            self._g = g
+        else:
+            own.g.copy_(g)
         activation, transposed = flow.activation, flow.mlp.transposed_factors()
         h, last, weighted = stage.inner[-1], own.deltas[-1], own.weighted
         activation.backward_(torch.mm(flow.pull_out, g, out=last), h)
@@ -143,7 +150,7 @@ class _Group:
             own, stage = self.scratch.stages[i], self.frame.stages[i]
             for part in (*own.deltas, own.weighted, own.g, stage.inputs[:-1], *stage.inner):
                 part.zero_()
-        sums.add(self.frame.all, self.scratch, self._weighs)
+        sums.add(self.frame.all, self.scratch, self._g, self._weighs)
 
 
 class _Sums:
@@ -158,11 +165,11 @@ class _Sums:
         self._inner = like.new_zeros(widths[1], widths[0] + 1) if two else None  # d_2 [h_1; 1]^T
         self._minus_reduced = like.new_zeros((widths[1], widths[0]) if two else widths[0])
 
-    def add(self, kept: Activations, scratch: _Scratch, weighs: bool) -> None:
-        """Add a group."""
+    def add(self, kept: Activations, scratch: _Scratch, g: Tensor, weighs: bool) -> None:
+        """Add a group; overwrites the last layer's cotangents."""
         found = scratch.all
         self._first.addmm_(kept.inputs, found.deltas[0].T)
-        self._last.addmm_(found.g, kept.hidden[-1].T)
+        self._last.addmm_(g, kept.hidden[-1].T)
         if self._inner is not None:
             self._inner.addmm_(found.deltas[1], kept.hidden[0].T)
             if weighs:
