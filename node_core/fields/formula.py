@@ -180,6 +180,7 @@ def parse_field(
         t_span=t_span,
         view=view or ((t_span if len(states) == 1 else window), window),
         stiff=False,
+        autonomous=all("t" not in f.names for f in formulas),
         rhs=Compiled(expressions, states, tuple(free)),
         jacobian=None if entries is None else Compiled(entries, states, tuple(free), columns=len(states)),
     )

@@ -107,6 +107,7 @@ class System:
       For dim 1 the window is ((t0, t1), (ymin, ymax)), because the plane is then time against state.
     - `adapt(p)`: how time span, window and stiffness follow the parameters (see `frame`).
     - `look_for`: one sentence; `latex`: the equations.
+    - `autonomous`: whether f does not depend on t; saves an implicit method an evaluation a step.
     """
 
     key: str
@@ -125,6 +126,7 @@ class System:
     exact: Exact | None = field(default=None, repr=False)
     plane: tuple[int, int] = (0, 1)
     log_time: bool = False
+    autonomous: bool = False
     adapt: Callable[[Parameters], Frame] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -188,6 +190,11 @@ class SystemField:
         self.p = dict(p)
         self.dim = system.dim
         self._rhs = system.rhs
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether f does not depend on t."""
+        return self.system.autonomous
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in self.p.items())

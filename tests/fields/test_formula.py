@@ -320,3 +320,8 @@ def test_bad_names_and_numbers_are_refused(equations, parameters, word):
 def test_a_formula_that_is_no_text_is_refused():
     with pytest.raises(FormulaError, match="not int"):
         parse_formula(3)  # type: ignore[arg-type]
+
+
+def test_a_field_without_t_in_its_formulas_is_autonomous():
+    assert parse_field({"x": "y", "y": "-sin(x)"}).field().autonomous
+    assert not parse_field({"x": "y", "y": "-sin(x) + cos(t)"}).field().autonomous

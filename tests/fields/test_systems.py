@@ -122,6 +122,13 @@ def test_a_damped_pendulum_has_no_exact_solution():
     assert SYSTEMS["lorenz"].field().exact(np.array([1.0]), (1.0, 0.0, 0.0)) is None
 
 
+@pytest.mark.parametrize("system", ALL)
+def test_a_system_is_autonomous_just_when_its_field_does_not_depend_on_time(system):
+    field, y = system.field(), np.array(system.y0) + 0.1
+    values = [field(t, y) for t in np.linspace(*system.t_span, 50)]
+    assert field.autonomous == all(np.array_equal(value, values[0]) for value in values)
+
+
 def test_the_sudden_bend_turns_round_at_its_bend():
     f = SYSTEMS["sudden_bend"].field(bend=2.0, sharpness=200.0)
     before, after = f(1.9, np.array([1.0, 0.0])), f(2.1, np.array([1.0, 0.0]))
