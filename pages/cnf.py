@@ -19,8 +19,8 @@ FLOW = (
 )
 ENERGY = r"x = T_\theta(z), \quad z \sim \mathcal{N}(0, I), \qquad \min_\theta\, \mathbb{E}_{q} [\log q(x) - \log p(x)]"
 COVER = (
-    r"x \sim q_\theta, \qquad \min_\theta\, \mathbb{E}_{p} [\log p(x) - \log q_\theta(x)] \approx "
-    r"\sum_i w_i\, [\log p(x_i) - \log q_\theta(x_i)], \quad w_i \propto \frac{p(x_i)}{q(x_i)}"
+    r"\min_\theta\, \mathbb{E}_{p} [-\log q(x)] \approx -\sum_i w_i \log q(x_i), "
+    r"\qquad x_i \sim q, \quad w_i \propto \frac{p(x_i)}{q(x_i)}"
 )
 DISCRETE = (
     r"x = T_K \circ \dots \circ T_1(z), \qquad \max_\theta\, \mathbb{E}_{x \sim \text{data}} \Big[\log p(z) - "

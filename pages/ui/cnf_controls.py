@@ -28,7 +28,7 @@ TARGET_NAMES = {key: target.label for key, target in TARGETS.items()} | {
     "drawn": "Draw one",
     "image": "A picture",
 }
-BASES = {"normal": "one Gaussian", "mixture": "four Gaussians", "disc": "a disc"}
+BASES = {"normal": "Gaussian", "mixture": "4 Gaussians", "disc": "disc"}
 TRACES = {"exact": "exact", "hutchinson": "Hutchinson", "hutch++": "Hutch++"}
 SAMPLES, DENSITY, COVER = "samples of it", "its formula, KL(q‖p)", "its formula, KL(p‖q)"
 OBJECTIVES = {SAMPLES: "likelihood", DENSITY: "reverse_kl", COVER: "forward_kl"}
@@ -145,7 +145,8 @@ def _structure_controls(url: Url) -> tuple[TargetConfig, dict[str, Any]]:
         values["base"] = choose("Noise", list(BASES), "base", "normal", format_func=BASES.__getitem__)
     with second:
         values["seed"] = int(st.number_input("Seed", 0, 9999, 0, 1, key="seed", bind="query-params"))
-    learn = _choice("Learn from", tuple(OBJECTIVES), "learn", url)
+    learn = choose("Learn from", tuple(OBJECTIVES), "learn", SAMPLES)
+    url.note("learn", learn)
     smooth = name == "drawn" or (name in TARGETS and TARGETS[name].smooth)
     if learn != SAMPLES and not smooth:
         st.error(

@@ -9,14 +9,17 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from node_core.cnf.flow import grid_points
+from node_core.cnf.flow import Flow, grid_points
 from node_core.cnf.painted import TargetConfig
-from node_core.cnf.targets import TARGETS
+from node_core.cnf.targets import TARGETS, Target
+from node_core.training import cnf_picture
 from node_core.training.cnf import FlowTrainer, advance, train, trained_flow
 from node_core.training.cnf_build import entropy_of, log_target
 from node_core.training.cnf_config import CNFConfig, cnf_needs_reset
 from node_core.training.cnf_picture import integral
+from node_core.training.picture import is_due
 from node_core.training.snapshot import pack, unpack
 from node_core.training.state import TrainState
 
@@ -163,6 +166,25 @@ def test_a_run_that_explodes_says_so_and_keeps_its_weights() -> None:
     with pytest.raises(ValueError, match="lower the learning rate"):
         explode()
     assert bool(np.isfinite(wild.export().parameters).all())
+
+
+def test_the_densities_are_drawn_for_a_share_of_the_time_and_no_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [10.0]
+
+    def movie(flow: Flow, target: Target) -> NDArray[np.uint8]:
+        now[0] += 0.3
+        return np.zeros((7, 4, 4), np.uint8)
+
+    monkeypatch.setattr("node_core.training.cnf.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(cnf_picture, "movie", movie)
+    trainer = FlowTrainer(SMALL)
+    trainer.snapshot(now=100.0)
+    monkeypatch.undo()
+    state = trainer.export()
+    assert not is_due(state, 101.5)
+    assert is_due(state, 102.5)
 
 
 def test_after_an_explosion_the_last_good_state_is_one_to_go_on_from() -> None:
