@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node_core.cnf.mlp_flow_sweep import all_zero
 from node_core.cnf.tape import FlowTape, Pool, Rows
 from node_core.fields.activations import TANH
 from node_core.fields.layout import workspace
@@ -225,10 +224,8 @@ class HypernetworkSweep:
         if self._delta is None:
             self._delta, self._through = (workspace(h, *h.shape) for _ in range(2))
         half = torch.mm(weights.pull_out, g, out=self._delta)
-        if not all_zero(g[-1]):
-            # d / 2 = s o (2 U g + 4 c o w o (1 - 2 h))
-            bent = TANH.bend(weights.minus_c.unsqueeze(1), h, self._through)
-            half.addcmul_(bent, g[-1:])
+        # d / 2 = s o (2 U g + 4 c o w o (1 - 2 h))
+        half.addcmul_(TANH.bend(weights.minus_c.unsqueeze(1), h, self._through), g[-1:])
         TANH.backward_(half, h)
         self._sums.append((torch.mm(stage.inputs, half.T), torch.mm(g, stage.tail.T)))
         return torch.mm(weights.pull_in, half, out=out)
