@@ -3,7 +3,16 @@
 Starts the app, opens ODE-Net in headless Chromium and presses Play. Watched and unwatched stretches of one run take
 turns (a run goes on for 15 s after its page was closed), so that a slow minute slows both.
 
-    python -m benchmarks.live --minutes 10 --out benchmarks/results/live.json
+What the figures mean:
+
+- display_per_s: frames by requestAnimationFrame while the page trains and draws. What the machine itself allows is
+  measured beside it: on the same page with the canvas hidden, and on an empty page, both while a worker trains.
+- snapshots_per_s: pictures full of new data that were drawn, at the speeds "fast" and "smooth".
+- answers_ms: from the browser's time stamp of the input event to the answer in the page, both read in the page itself:
+  pause and resume: the button shows what the server has acknowledged; step: the new iteration is drawn; layer: a button
+  of the canvas that asks no server; learning rate: a native widget, until the page's script has run to its end.
+
+    python -m benchmarks.live --minutes 10 --out benchmarks/results/live.json    # about 3 minutes and the ten
 """
 
 from __future__ import annotations
@@ -22,7 +31,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
@@ -30,7 +39,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 STRETCH = 10.0  # seconds; below the 15 s after which an unwatched run sleeps
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-# Count the display's own frames, with their largest gap, and look for a blank canvas once a second.
+# Count the display's own frames, with their largest gap, look for a blank canvas once a second, and time answers.
 WATCH = """() => {
   const seen = window.__seen = { frames: 0, gap: 0, blank: 0, looks: 0 };
   let last = performance.now();
@@ -38,24 +47,67 @@ WATCH = """() => {
     seen.frames += 1; seen.gap = Math.max(seen.gap, t - last); last = t; requestAnimationFrame(count);
   };
   requestAnimationFrame(count);
-  const find = (root) => {
+  const find = (root, what) => {
     for (const n of root.querySelectorAll('*')) {
-      if (n.matches('.live')) return n;
-      const inner = n.shadowRoot && find(n.shadowRoot);
+      if (n.matches(what)) return n;
+      const inner = n.shadowRoot && find(n.shadowRoot, what);
       if (inner) return inner;
     }
     return null;
   };
-  window.__live = () => find(document);
+  window.__live = () => find(document, '.live');
   setInterval(() => {
-    const canvas = window.__live()?.querySelector('canvas') ?? window.__live()?.shadowRoot?.querySelector('canvas');
-    if (!canvas) { seen.blank += 1; return; }
+    const canvas = find(window.__live(), 'canvas');
+    if (!canvas || !window.__live().clientWidth) return;
     const { width, height } = canvas;
     const row = canvas.getContext('2d').getImageData(0, height >> 1, width, 1).data;
     seen.looks += 1;
     if (new Set(new Uint32Array(row.buffer)).size < 2) seen.blank += 1;
   }, 1000);
+  // Milliseconds from the next input event of this type to `answer()` being another one than now and accepted.
+  window.__time = (type, what, attribute, wanted) => {
+    const element = find(document, what);
+    const before = element.getAttribute(attribute);
+    window.__took = new Promise((resolve) => {
+      addEventListener(type, (event) => {
+        const look = () => {
+          const now = element.getAttribute(attribute);
+          if (now === before || (wanted && now !== wanted)) return;
+          watcher.disconnect();
+          resolve(performance.now() - event.timeStamp);
+        };
+        const watcher = new MutationObserver(look);
+        watcher.observe(element, { attributes: true });
+      }, { once: true, capture: true });
+    });
+  };
+  // The script's run must have begun before its end counts.
+  window.__timeRun = (type) => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    window.__took = new Promise((resolve) => {
+      addEventListener(type, (event) => {
+        let began = false;
+        const watcher = new MutationObserver(() => {
+          const state = app.getAttribute('data-test-script-state');
+          if (state === 'running') began = true;
+          if (!began || state !== 'notRunning') return;
+          watcher.disconnect();
+          resolve(performance.now() - event.timeStamp);
+        });
+        watcher.observe(app, { attributes: true });
+      }, { once: true, capture: true });
+    });
+  };
 }"""
+EMPTY = """(ms) => new Promise((done) => {
+  let frames = 0; const start = performance.now();
+  const count = () => {
+    frames += 1;
+    const took = performance.now() - start;
+    if (took < ms) requestAnimationFrame(count); else done((1000 * frames) / took);
+  };
+  requestAnimationFrame(count);
+})"""
 
 
 def resident(pid: int) -> float:
@@ -128,43 +180,77 @@ def watch(page: Page, seconds: float) -> dict[str, float]:
     }
 
 
-def unwatched(page: Page, seconds: float) -> float:
-    """Iterations a second while no page is open."""
+def unwatched(page: Page, seconds: float) -> dict[str, float]:
+    """Iterations a second while no page is open, and the frames a second of an empty page meanwhile."""
     address, before, started = page.url, numbers(page)["iteration"], time.perf_counter()
     page.goto("about:blank")
-    time.sleep(seconds)
+    frames = page.evaluate(EMPTY, 1000 * seconds)
     open_page(page, address)
-    return (numbers(page)["iteration"] - before) / (time.perf_counter() - started)
+    rate = (numbers(page)["iteration"] - before) / (time.perf_counter() - started)
+    return {"iterations_per_s": rate, "empty_page_per_s": frames}
 
 
-def clicks(page: Page, count: int) -> float:
-    """Median milliseconds from a click on a layer's button to its answer, while training."""
-    button = page.get_by_role("button", name="Paths").first
-    times = []
-    for _ in range(count):
-        before = button.get_attribute("aria-pressed")
-        started = time.perf_counter()
-        button.click()
-        page.wait_for_function(
-            "([e, old]) => e.getAttribute('aria-pressed') !== old", arg=[button.element_handle(), before]
-        )
-        times.append(1e3 * (time.perf_counter() - started))
-        page.wait_for_timeout(200)
-    return median(times)
+def hidden(page: Page, seconds: float) -> float:
+    """Frames a second of the same page while it trains and the canvas draws nothing."""
+    page.evaluate(
+        "() => { window.__live().style.visibility = 'hidden'; window.__live().style.display = 'none'; }"
+    )
+    page.wait_for_timeout(500)
+    frames = float(page.evaluate(EMPTY, 1000 * seconds))
+    page.evaluate("() => { window.__live().style.visibility = ''; window.__live().style.display = ''; }")
+    page.wait_for_timeout(500)
+    return frames
 
 
-def pauses(page: Page, count: int) -> float:
-    """Median milliseconds from a click on Pause or Play, through the server, to the changed button."""
-    times = []
+def at_speed(page: Page, key: str, seconds: float) -> float:
+    """Snapshots a second after the speed was turned by one key."""
+    page.get_by_role("slider", name="Speed").press(key)
+    page.wait_for_timeout(3000)
+    return watch(page, seconds)["snapshots_per_s"]
+
+
+def press(page: Page, name: str) -> None:
+    """A real click with the mouse, without Playwright's own checks in between."""
+    box = page.get_by_role("button", name=name, exact=True).first.bounding_box()
+    assert box is not None, f"no button {name}"
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def took(page: Page) -> float:
+    """Milliseconds from the input to the answer; then a rest."""
+    limit = "new Promise((done) => setTimeout(() => done(30000), 30000))"  # no answer counts as 30 s
+    milliseconds = float(page.evaluate(f"() => Promise.race([window.__took, {limit}])"))
+    page.wait_for_timeout(400)
+    return milliseconds
+
+
+def answers(page: Page, count: int) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile of the milliseconds from an input to its answer, by kind."""
+    found: dict[str, list[float]] = {
+        kind: [] for kind in ("pause", "resume", "step", "layer", "learning rate")
+    }
     for i in range(count):
-        name, other = ("Pause", "Play") if i % 2 == 0 else ("Play", "Pause")
-        target = page.get_by_role("button", name=other, exact=True)
-        started = time.perf_counter()
-        page.get_by_role("button", name=name, exact=True).click()
-        target.wait_for(timeout=20_000)
-        times.append(1e3 * (time.perf_counter() - started))
-        page.wait_for_timeout(300)
-    return median(times)
+        page.evaluate("() => window.__time('click', '.live-bar', 'data-playing', 'false')")
+        press(page, "Pause")
+        found["pause"].append(took(page))
+        page.evaluate("() => window.__time('click', '.live', 'data-iteration')")
+        press(page, "Step")
+        found["step"].append(took(page))
+        page.evaluate("() => window.__time('click', '.live-bar', 'data-playing', 'true')")
+        press(page, "Play")
+        found["resume"].append(took(page))
+        page.evaluate("() => window.__time('click', '.live', 'data-layers')")
+        press(page, "Paths")
+        found["layer"].append(took(page))
+        slider = page.get_by_role("slider", name="Learning rate")
+        slider.focus()
+        page.evaluate("() => window.__timeRun('keydown')")
+        page.keyboard.press("ArrowLeft" if i % 2 == 0 else "ArrowRight")
+        found["learning rate"].append(took(page))
+    return {
+        kind: {"p50": median(times), "p95": quantiles(times, n=20, method="inclusive")[-1]}
+        for kind, times in found.items()
+    }
 
 
 def measure(minutes: float, rounds: int) -> dict[str, Any]:
@@ -172,6 +258,7 @@ def measure(minutes: float, rounds: int) -> dict[str, Any]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("no Chromium on this machine: apt-get install chromium")
+    load = os.getloadavg()[0]
     with served() as (url, pid), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
@@ -180,12 +267,15 @@ def measure(minutes: float, rounds: int) -> dict[str, Any]:
         warm = open_page(page, f"{url}/odenet")
         page.get_by_role("button", name="Play", exact=True).click()
         page.wait_for_timeout(4000)
-        stretches, alone = [], []
+        stretches, alone, nothing = [], [], []
         for _ in range(rounds):
             stretches.append(watch(page, STRETCH))
+            nothing.append(hidden(page, STRETCH / 2))
             alone.append(unwatched(page, STRETCH))
             page.wait_for_timeout(2000)
-        answers = {"layer_click_ms": clicks(page, 15), "pause_click_ms": pauses(page, 10)}
+        smooth = at_speed(page, "ArrowLeft", STRETCH)
+        at_speed(page, "ArrowRight", 1.0)
+        answered = answers(page, 12)
         client = page.context.new_cdp_session(page)
         client.send("Performance.enable")
 
@@ -201,14 +291,21 @@ def measure(minutes: float, rounds: int) -> dict[str, Any]:
         torch_in_server = has_torch(pid)
         browser.close()
     rates = {key: median(s[key] for s in stretches) for key in stretches[0]}
+    trained = median(a["iterations_per_s"] for a in alone)
     return {
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "load_before": load,
         "first_picture_s": {"first page": first, "warm": warm},
         "watched": rates,
-        "unwatched_iterations_per_s": median(alone),
-        "watched_over_unwatched": rates["iterations_per_s"] / median(alone),
-        **answers,
+        "display_allowed_per_s": {
+            "same page, nothing drawn": median(nothing),
+            "empty page": median(a["empty_page_per_s"] for a in alone),
+        },
+        "smooth_snapshots_per_s": smooth,
+        "unwatched_iterations_per_s": trained,
+        "watched_over_unwatched": rates["iterations_per_s"] / trained,
+        "answers_ms": answered,
         "memory_each_minute": history,
         "server_imports_torch": torch_in_server,
     }

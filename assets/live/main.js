@@ -151,6 +151,7 @@ export class LiveView {
       });
     }
     this.turnButton.hidden = !scene.reversible;
+    this.root.dataset.layers = [...scene.layers].join(" ");
     this.shownFor = this.buttonKey();
   }
 
