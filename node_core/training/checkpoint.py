@@ -135,8 +135,14 @@ def pretrained_history(name: str) -> tuple[Row, ...]:
 
 
 def with_picture(state: TrainState, name: str) -> TrainState:
-    """The state of a pre-trained checkpoint with its boundary's picture, which may take seconds to draw."""
+    """The state of a pre-trained checkpoint with what its last iteration left to show, and its boundary.
+
+    The boundary may take seconds to draw, and is that of the checkpoint's own points.
+    """
     found = _beside(name)
+    logs = {key: np.array(values, dtype=np.float32) for key, values in found.get("logs", {}).items()}
+    rows = pretrained_history(name)
+    state = replace(state, logs=logs, row=rows[-1] if rows else {})
     if "grid" not in found:
         return state
     pixels = zlib.decompress(base64.b64decode(found["grid"]))

@@ -26,11 +26,11 @@ from node_core.training.train import Trainer
 
 FLIP = TrainConfig(data=DataConfig("sign_flip", n=200, noise=0.05), loss="flow_map", lr=0.02)
 SHELL = TrainConfig(data=DataConfig("annulus", n=2000, noise=0.0), lr=0.02, rtol=1e-4, atol=1e-4)
-SPIRALS = TrainConfig(data=DataConfig("two_spirals", n=400, noise=0.02), lr=0.02)
+SPIRALS = TrainConfig(data=DataConfig("two_spirals", n=400, noise=0.02))
 RUNS: dict[str, tuple[TrainConfig, int]] = {
-    "annulus": (SHELL, 400),
-    "annulus_augmented": (replace(SHELL, augment=1), 400),
-    "annulus_resnet": (replace(SHELL, model="resnet", layers=3), 400),
+    "annulus": (SHELL, 300),
+    "annulus_augmented": (replace(SHELL, augment=1), 300),
+    "annulus_resnet": (replace(SHELL, model="resnet", layers=3), 300),
     "blobs": (TrainConfig(data=DataConfig("blobs", n=400, noise=0.0)), 100),
     "circles": (TrainConfig(data=DataConfig("circles", n=400, noise=0.05)), 300),
     "circles_augmented": (TrainConfig(data=DataConfig("circles", n=400, noise=0.05), augment=1), 250),
@@ -71,6 +71,7 @@ def make(name: str) -> str:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.safetensors").write_bytes(raw)
     beside: dict[str, Any] = {"history": {key: [_rounded(row.get(key)) for row in rows] for key in COLUMNS}}
+    beside["logs"] = {key: [_rounded(float(v)) for v in values] for key, values in trainer.logs.items()}
     frame = picture.frame_of(trainer.data, snapshot.arrays["trajectories"])
     grid = picture.boundary(trainer.model, config, trainer.data, frame, time_limit=PATIENCE, size=FINE)
     if grid is not None:

@@ -107,7 +107,7 @@ def cloud_figure(info: CloudInfo, *, height: int = 440) -> go.Figure:
                 "orientation": "h",
                 "thickness": 10,
                 "len": 0.4,
-                "y": 1.0,
+                "y": 1.02,
                 "yanchor": "bottom",
                 "tickfont": {"size": FONT_SIZE - 3},
             },
@@ -121,5 +121,5 @@ def cloud_figure(info: CloudInfo, *, height: int = 440) -> go.Figure:
     styled(figure, height=height, x="Re hλ", y="Im hλ")
     figure.update_layout(showlegend=False)
     figure.update_xaxes(range=[info.re[0], info.re[-1]], showgrid=False, constrain="domain")
-    figure.update_yaxes(range=[info.im[0], info.im[-1]], showgrid=False, scaleanchor="x", constrain="domain")
+    figure.update_yaxes(range=[info.im[0], info.im[-1]], showgrid=False, scaleanchor="x")
     return figure

@@ -68,7 +68,7 @@ PRESETS = {
     "spirals": Preset(
         "Spirals",
         ":material/cyclone:",
-        {"data": "two_spirals", "n": 400, "width": 48, "augment": 1, "lr": 0.02, "rtol": 1e-3, "beside": []},
+        {"data": "two_spirals", "n": 400, "width": 48, "augment": 1, "lr": 0.01, "rtol": 1e-3, "beside": []},
         "Look from the side (3-D): the arms are lifted apart and unwound.",
     ),
     "annulus": Preset(

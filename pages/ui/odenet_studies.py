@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from dataclasses import replace
 
 import streamlit as st
@@ -33,6 +34,7 @@ RACE = "node_core.studies.regularizer_race:run"
 SWAP_TAB, CLOUD_TAB, RACE_TAB = "Solver swap", "hλ cloud", "Regulariser race"
 COARSE, LIVE = "trained with two Euler steps", "the net above"
 _TAKEN = "odenet taken"
+PATIENCE = 3.0  # s for a run's first state
 
 
 def studies(config: TrainConfig, token: str) -> None:
@@ -65,7 +67,7 @@ def _taken(config: TrainConfig, token: str) -> bytes | None:
     )
     kept = st.session_state.get(_TAKEN)
     if again or kept is None or kept[0] != structure(config):
-        raw = live_runs().state(token)
+        raw = _state_of(token)
         if raw is None:
             st.info(
                 "The run is about to begin: press the button in a moment.", icon=":material/hourglass_empty:"
@@ -78,6 +80,14 @@ def _taken(config: TrainConfig, token: str) -> bytes | None:
         st.session_state[_TAKEN] = kept
     st.caption(f"The net after {kept[2]:,} iterations.")
     return kept[1]
+
+
+def _state_of(token: str) -> bytes | None:
+    """The run's state, waited for a moment: a page that was opened with this tab has only just begun its run."""
+    give_up = time.monotonic() + PATIENCE
+    while (raw := live_runs().state(token)) is None and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return raw
 
 
 def _swap(config: TrainConfig, token: str) -> None:

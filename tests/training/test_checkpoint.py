@@ -230,9 +230,12 @@ def test_a_pretrained_checkpoint_is_valid_and_draws_at_once(path: Any) -> None:
     snapshot, state = advance(config, None, 0.0)
     assert state.iteration == found.state.iteration > 0
     assert path.stat().st_size < 100_000
-    accuracy = snapshot.scalars["accuracy"]
-    assert isinstance(accuracy, float)
-    assert accuracy > (0.45 if path.stem == "sign_flip" else 0.9)
+    accuracy, loss = snapshot.scalars["accuracy"], snapshot.scalars["full_loss"]
+    assert isinstance(accuracy, float) and isinstance(loss, float)
+    if path.stem == "sign_flip":  # it can't be learned on a line: all end at 0, on either side of it
+        assert loss == pytest.approx(1.0, abs=0.05)
+    else:
+        assert accuracy > 0.9
 
 
 def test_a_pretrained_net_is_found_by_its_model_and_data_alone() -> None:
@@ -251,6 +254,10 @@ def test_a_pretrained_beginning_brings_its_curves_and_its_boundary() -> None:
     assert len(snapshot.rows) > 50
     assert snapshot.rows[0]["iteration"] < 10 < snapshot.rows[-1]["iteration"] == state.iteration
     assert snapshot.scalars["extent"] == list(state.frame or ())
+    assert {"forward_t", "forward_dt"} <= set(
+        snapshot.arrays
+    )  # the solver's steps are drawn before any iteration
+    assert snapshot.scalars["nfe_backward"] == snapshot.rows[-1]["nfe_backward"] > 0
     assert state.grid_time == 0.0, "the boundary was drawn again"
     after, _ = advance(replace(found.config, start="circles"), state, 0.0)
     assert after.rows == ()
@@ -263,7 +270,8 @@ def test_the_annulus_shows_what_the_page_says_of_it() -> None:
     """In the plane the evaluations explode; with one more dimension they rest, and no point is lost."""
     plain, lifted = pretrained_history("annulus"), pretrained_history("annulus_augmented")
     late = [(a["nfe_forward"], b["nfe_forward"]) for a, b in zip(plain, lifted, strict=True)][-30:]
-    assert min(a for a, _ in late) > 1.5 * max(b for _, b in late)
+    assert max(a for a, _ in late) > 2 * max(b for _, b in late)
+    assert {b for _, b in late} == {late[0][1]}
     assert plain[-1]["loss"] > 100 * lifted[-1]["loss"]
     assert lifted[-1]["test_accuracy"] == 1.0 > plain[-1]["test_accuracy"]
 
@@ -274,11 +282,11 @@ def test_the_frame_grows_until_most_ends_are_seen_and_never_shrinks() -> None:
     near = np.zeros((3, 50, 2))
     assert frame_of(data, near) == pytest.approx((x0, x1, y0, y1))
     far = near.copy()
-    far[-1, :10, 0] = 1.6 * x1
+    far[-1, :10, 0] = 1.3 * x1
     wide = frame_of(data, far)
-    assert wide[1] > 1.6 * x1
+    assert wide[1] > 1.3 * x1
     assert frame_of(data, near, wide) == pytest.approx(wide)
     far[-1, :10, 0] = 1e6  # a few that fly off would leave nothing of the rest
-    assert frame_of(data, far)[1] - frame_of(data, far)[0] < 3 * (x1 - x0)
+    assert frame_of(data, far)[1] - frame_of(data, far)[0] < 2 * (x1 - x0)
     one = make_dataset(DataConfig("sign_flip", n=60))
     assert len(frame_of(one, np.zeros((3, 5, 1)))) == 4
