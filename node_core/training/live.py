@@ -160,7 +160,8 @@ class LiveRuns:
             ValueError: the task is not allowed, the token is taken, or the server has too many watched runs.
         """
         check_task(task, self._executor.packages)
-        token = secrets.token_urlsafe(24) if token is None else token
+        # Hexadecimal: a token becomes part of a component's key, in which Streamlit allows no "__".
+        token = secrets.token_hex(24) if token is None else token
         with self._lock:
             if token in self._runs:
                 raise ValueError(f"A live run named {token!r} exists: reset it or take another name.")

@@ -86,6 +86,7 @@ def started(runs: LiveRuns, hand: ByHand, play: bool = True) -> str:
 def test_a_new_run_makes_its_first_picture_without_training_and_waits(runs: LiveRuns, hand: ByHand) -> None:
     token = runs.start(TASK, Config())
     assert len(token) > 20
+    assert token.isalnum(), "a token is part of a component's key, where '__' is refused"
     _, config, state, budget = hand.complete()
     assert (config, state, budget) == (Config(), None, 0.0)
     assert not hand.queue
