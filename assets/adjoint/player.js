@@ -12,9 +12,10 @@ export default function (component) {
 
 function createPlayer(root) {
   const plane = root.querySelector(".plane"), strips = root.querySelector(".strips");
-  const play = root.querySelector(".play"), range = root.querySelector("input"), now = root.querySelector(".now");
+  const now = root.querySelector(".now");
   const modes = root.querySelector(".modes"), failure = root.querySelector(".failure"), legend = root.querySelector(".legend");
-  let d = null, shown = 0, place = 2, playing = false, last = 0, frame = 0, seen = "";
+  const show = playback(root, { seconds: SECONDS, end: 2, draw });
+  let d = null, shown = 0;
 
   function load(data) {
     const name = d ? d.ways[shown].label : "";
@@ -26,7 +27,7 @@ function createPlayer(root) {
       button.textContent = way.label;
       small.textContent = way.verdict;
       button.append(small);
-      button.onclick = () => { shown = index; press(); draw(); };
+      button.onclick = () => { shown = index; press(); show.draw(); };
       return button;
     }));
     legend.replaceChildren(...d.legend.map(([text, colour]) => {
@@ -36,60 +37,31 @@ function createPlayer(root) {
       return item;
     }));
     press();
-    draw();
+    show.draw();
   }
   function press() {
     [...modes.children].forEach((button, index) => button.setAttribute("aria-pressed", index === shown));
     failure.textContent = d.ways[shown].failure;
   }
-  function stop() { playing = false; cancelAnimationFrame(frame); sizes.disconnect(); clearInterval(watch); }
 
-  // --- time: `place` runs from 0 to 1 forward, and from 1 to 2 backward
-  const goneTo = () => d.T * Math.min(place, 1);
-  const backTo = () => place > 1 ? d.T * (2 - place) : Infinity;
-  function tick(stamp) {
-    if (!playing || !root.isConnected) return;
-    place = Math.min(2, place + Math.min(0.1, (stamp - last) / 1000) / SECONDS);
-    last = stamp;
-    if (place >= 2) setPlaying(false);
-    draw();
-    if (playing) frame = requestAnimationFrame(tick);
-  }
-  function setPlaying(value) {
-    playing = value;
-    play.textContent = playing ? "❚❚ Pause" : "▶ Play";
-    root.dataset.playing = playing;
-    if (playing) { last = performance.now(); frame = requestAnimationFrame(tick); }
-  }
-  play.onclick = () => { if (!playing && place >= 2) place = 0; setPlaying(!playing); };
-  range.oninput = () => { setPlaying(false); place = range.value / 1000; draw(); };
-  setPlaying(false);
+  // --- time: `show.place` runs from 0 to 1 forward, and from 1 to 2 backward
+  const goneTo = () => d.T * Math.min(show.place, 1);
+  const backTo = () => show.place > 1 ? d.T * (2 - show.place) : Infinity;
 
   // --- drawing
-  function colour(name, fallback) { return getComputedStyle(root).getPropertyValue(name).trim() || fallback; }
   function fit(canvas, height) {
-    const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1, g = canvas.getContext("2d");
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-      canvas.style.height = height + "px";
-    }
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    g.font = `${SIZE}px ${colour("--st-font", "sans-serif")}`;
+    const width = canvas.clientWidth;
+    const g = cleared(canvas, width, height, `${SIZE}px ${themed(root, "--st-font", "sans-serif")}`);
     g.lineJoin = "round";
     return { g, width, height };
   }
-  function draw() {
-    if (!d || !root.isConnected || root.clientWidth < 10) return;
-    const text = colour("--st-text-color", "#222");
+  function draw(text) {
+    if (!d) return;
     const beside = getComputedStyle(root.querySelector(".stage")).gridTemplateColumns.split(" ").length > 1;
     drawPlane(text, beside ? 540 : 360);
     drawStrips(text, beside ? 540 : 560);
-    range.value = Math.round(place * 1000);
-    now.textContent = place > 1 ? `backward, t = ${short(backTo())}` : `forward, t = ${short(goneTo())}`;
-    root.dataset.place = place.toFixed(3);
-    seen = text;
+    now.textContent = show.place > 1 ? `backward, t = ${short(backTo())}` : `forward, t = ${short(goneTo())}`;
+    root.dataset.place = show.place.toFixed(3);
   }
 
   function drawPlane(text, height) {
@@ -115,7 +87,7 @@ function createPlayer(root) {
       dot(g, X(o[1]), Y(o[2]), 6, d.colours.loss);
     });
     ring(g, X(d.f.x[0]), Y(d.f.y[0]), 8, text);
-    if (place > 1 && way.b.length) {
+    if (show.place > 1 && way.b.length) {
       const tau = d.T - backTo(), count = upTo(way.b, tau), at = (row) => interpolate(way.b, row, tau);
       path(g, way.x.slice(0, count).concat(at(way.x)), way.y.slice(0, count).concat(at(way.y)), X, Y, d.colours.back, 2.5, 1, [7, 5]);
       for (let i = 0; i < count; i++) if (way.b.length < 200) dot(g, X(way.x[i]), Y(way.y[i]), 3, d.colours.back);
@@ -157,7 +129,7 @@ function createPlayer(root) {
       g.setLineDash([]);
       row.series.forEach((series) => revealed(g, series, X, Y));
       g.strokeStyle = text; g.globalAlpha = 0.6; g.lineWidth = 1.5;
-      const at = place > 1 ? backTo() : goneTo();
+      const at = show.place > 1 ? backTo() : goneTo();
       g.beginPath(); g.moveTo(X(at), box.top); g.lineTo(X(at), box.bottom); g.stroke();
       g.restore();
       if (row.note) { g.fillStyle = text; g.globalAlpha = 0.75; g.textAlign = "center"; g.textBaseline = "middle";
@@ -167,7 +139,7 @@ function createPlayer(root) {
   }
   /** A series up to the present moment: "f" forward in t, "b" backward (b = T - t grows), "r" the truth, always whole. */
   function revealed(g, s, X, Y) {
-    const count = s.k === "r" ? s.x.length : s.k === "f" ? upTo(s.x, goneTo()) : place > 1 ? upTo(s.x, d.T - backTo()) : 0;
+    const count = s.k === "r" ? s.x.length : s.k === "f" ? upTo(s.x, goneTo()) : show.place > 1 ? upTo(s.x, d.T - backTo()) : 0;
     if (!count) return;
     const px = s.k === "b" || s.k === "r" ? (b) => X(d.T - b) : X, xs = s.x.slice(0, count), ys = s.y.slice(0, count);
     if (s.dots) {
@@ -217,11 +189,7 @@ function createPlayer(root) {
     g.strokeStyle = style; g.lineWidth = 2.5;
     g.beginPath(); g.moveTo(x - r, y - r); g.lineTo(x + r, y + r); g.moveTo(x - r, y + r); g.lineTo(x + r, y - r); g.stroke();
   }
-  const sizes = new ResizeObserver(() => draw());
-  sizes.observe(root);
-  // the page's theme may change while nothing else does
-  const watch = setInterval(() => { if (d && colour("--st-text-color", "#222") !== seen) draw(); }, 700);
-  return { load, stop };
+  return { load, stop: show.stop };
 }
 
 function decades([low, high]) {

@@ -13,11 +13,11 @@ export default function (component) {
 }
 
 function createPlayer(root) {
-  const canvas = root.querySelector("canvas"), g = canvas.getContext("2d");
-  const play = root.querySelector(".play"), clock = root.querySelector(".clock");
-  const range = root.querySelector("input"), now = root.querySelector(".now"), board = root.querySelector(".board");
-  let d = null, fraction = 1, playing = false, last = 0, byWork = false, frame = 0, box = null, seen = "", hover = null;
-  const player = { load, stop, pick: null };
+  const canvas = root.querySelector("canvas"), clock = root.querySelector(".clock");
+  const now = root.querySelector(".now"), board = root.querySelector(".board");
+  const show = playback(root, { seconds: SECONDS, end: 1, draw });
+  const player = { load, stop: show.stop, pick: null };
+  let d = null, g = null, byWork = false, box = null, hover = null;
 
   function load(data) {
     d = data;
@@ -33,38 +33,20 @@ function createPlayer(root) {
       chip.append(name, boom, small);
       return chip;
     }));
-    draw();
+    show.draw();
   }
-  function stop() { playing = false; cancelAnimationFrame(frame); sizes.disconnect(); clearInterval(watch); }
 
-  // --- time: `fraction` runs from 0 to 1 over the time span, or over the work of the dearest method
+  // --- time: `show.place` runs from 0 to 1 over the time span, or over the work of the dearest method
   const work = () => Math.max(...d.lanes.map((lane) => lane.sn[lane.sn.length - 1] || 1));
   function timeOf(lane) {
-    if (!byWork) return d.log ? d.t0 * Math.pow(d.t1 / d.t0, fraction) : d.t0 + fraction * (d.t1 - d.t0);
-    return interpolate(lane.sn, lane.st, fraction * work());
+    if (!byWork) return d.log ? d.t0 * Math.pow(d.t1 / d.t0, show.place) : d.t0 + show.place * (d.t1 - d.t0);
+    return interpolate(lane.sn, lane.st, show.place * work());
   }
-  function tick(stamp) {
-    if (!playing || !root.isConnected) return;
-    fraction = Math.min(1, fraction + Math.min(0.1, (stamp - last) / 1000) / SECONDS);
-    last = stamp;
-    if (fraction >= 1) setPlaying(false);
-    draw();
-    if (playing) frame = requestAnimationFrame(tick);
-  }
-  function setPlaying(value) {
-    playing = value;
-    play.textContent = playing ? "❚❚ Pause" : "▶ Play";
-    root.dataset.playing = playing;
-    if (playing) { last = performance.now(); frame = requestAnimationFrame(tick); }
-  }
-  play.onclick = () => { if (!playing && fraction >= 1) fraction = 0; setPlaying(!playing); };
   clock.onclick = () => {
     byWork = !byWork;
     clock.textContent = byWork ? "clock: work" : "clock: time";
-    draw();
+    show.draw();
   };
-  range.oninput = () => { setPlaying(false); fraction = range.value / 1000; draw(); };
-  setPlaying(false);
 
   // --- picking an initial state
   function place(event) {
@@ -77,28 +59,17 @@ function createPlayer(root) {
     };
   }
   canvas.onclick = (event) => { const at = place(event); if (at && d.pick && player.pick) player.pick(at.x, at.y); };
-  canvas.onpointermove = (event) => { hover = event.pointerType === "mouse" ? place(event) : null; draw(); };
-  canvas.onpointerleave = () => { hover = null; draw(); };
+  canvas.onpointermove = (event) => { hover = event.pointerType === "mouse" ? place(event) : null; show.draw(); };
+  canvas.onpointerleave = () => { hover = null; show.draw(); };
 
   // --- drawing
   const X = (x) => box.left + (x - d.x[0]) / (d.x[1] - d.x[0]) * (box.right - box.left);
   const Y = (y) => box.bottom - (y - d.y[0]) / (d.y[1] - d.y[0]) * (box.bottom - box.top);
-  function colour(name, fallback) { return getComputedStyle(root).getPropertyValue(name).trim() || fallback; }
 
-  function draw() {
-    if (!d || !root.isConnected) return;
+  function draw(text) {
+    if (!d) return;
     const width = root.clientWidth, height = Math.round(Math.max(290, Math.min(560, width * 0.72)));
-    if (width < 10) return;
-    const ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-      canvas.style.height = height + "px";
-    }
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    const text = colour("--st-text-color", "#222");
-    g.font = `${SIZE}px ${colour("--st-font", "sans-serif")}`;
+    g = cleared(canvas, width, height, `${SIZE}px ${themed(root, "--st-font", "sans-serif")}`);
     axes(width, height, text);
     g.save();
     g.beginPath();
@@ -111,10 +82,8 @@ function createPlayer(root) {
     g.restore();
     label(text, height);
     score();
-    range.value = Math.round(fraction * 1000);
-    now.textContent = byWork ? `${Math.round(fraction * work())} NFE` : `t = ${short(timeOf(d.lanes[0]))}`;
-    root.dataset.fraction = fraction.toFixed(3);
-    seen = text;
+    now.textContent = byWork ? `${Math.round(show.place * work())} NFE` : `t = ${short(timeOf(d.lanes[0]))}`;
+    root.dataset.fraction = show.place.toFixed(3);
   }
   function axes(width, height, text) {
     const ys = ticks(d.y[0], d.y[1], height < 350 ? 4 : 6);
@@ -199,7 +168,7 @@ function createPlayer(root) {
     g.stroke();
     if (hx !== null && hy !== null) {
       g.lineWidth = 3;
-      g.strokeStyle = colour("--st-background-color", "#fff");
+      g.strokeStyle = themed(root, "--st-background-color", "#fff");
       g.beginPath(); g.arc(X(hx), Y(hy), 9, 0, 7); g.fill(); g.stroke();
     }
   }
@@ -218,15 +187,11 @@ function createPlayer(root) {
       const [, boom, small] = board.children[i].children, t = timeOf(item);
       const steps = Math.max(0, upTo(item.st, t) - 1), tried = upTo(item.jt, t);
       const nfe = Math.round(interpolate(item.st, item.sn, t) ?? 0);
-      const end = fraction >= 1;
+      const end = show.place >= 1;
       boom.textContent = item.end && (end || t >= item.endT) ? " " + item.end : "";
       small.textContent = `${end ? item.steps : item.thin ? "≈" + Math.round(item.steps * nfe / (item.nfe || 1)) : steps} steps, `
         + `${end ? item.rejected : tried} rejected, ${end ? item.nfe : nfe} NFE`;
     });
   }
-  const sizes = new ResizeObserver(() => draw());
-  sizes.observe(root);
-  // the page's theme may change while nothing else does
-  const watch = setInterval(() => { if (d && colour("--st-text-color", "#222") !== seen) draw(); }, 700);
   return player;
 }

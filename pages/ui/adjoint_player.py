@@ -18,7 +18,7 @@ from node_core.visualization.adjoint import (
     verdict,
 )
 from node_core.visualization.style import drawable, framed, log_limits, thinned
-from pages.ui.canvas import rounded, with_scale
+from pages.ui.canvas import rounded, with_player
 from pages.ui.layout import ASSETS
 
 MAX_POINTS = 500
@@ -31,7 +31,7 @@ _player = st.components.v2.component(
     "adjoint_player",
     html=(_FILES / "player.html").read_text(encoding="utf-8"),
     css=(_FILES / "player.css").read_text(encoding="utf-8"),
-    js=with_scale((_FILES / "player.js").read_text(encoding="utf-8")),
+    js=with_player((_FILES / "player.js").read_text(encoding="utf-8")),
 )
 
 

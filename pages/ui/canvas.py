@@ -1,4 +1,4 @@
-"""What the canvas players of several lessons share: short lists of numbers, and the scripts of their scales."""
+"""What the canvas players of several lessons share: short lists of numbers, and the scripts of assets/player/."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def rounded(values: Floats, digits: int = 5) -> list[float | None]:
     return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.tolist()]
 
 
-def with_scale(script: str) -> str:
-    """A component's inline script with the functions of assets/player/scale.js: an inline module can import nothing."""
-    return f"{script}\n{(ASSETS / 'player' / 'scale.js').read_text(encoding='utf-8')}"
+def with_player(script: str) -> str:
+    """A component's inline script with the functions of assets/player/: an inline module can import nothing."""
+    shared = sorted((ASSETS / "player").glob("*.js"))
+    return "\n".join([script, *(path.read_text(encoding="utf-8") for path in shared)])

@@ -11,7 +11,7 @@ import streamlit as st
 from node_core.studies.race_config import Lane, RaceResult
 from node_core.visualization.phase_plane import PhaseInfo, PhaseLane, phase_info
 from node_core.visualization.style import thinned
-from pages.ui.canvas import rounded, with_scale
+from pages.ui.canvas import rounded, with_player
 from pages.ui.layout import ASSETS
 
 MAX_CURVE = 900
@@ -23,7 +23,7 @@ _player = st.components.v2.component(
     "race_player",
     html=(_FILES / "player.html").read_text(encoding="utf-8"),
     css=(_FILES / "player.css").read_text(encoding="utf-8"),
-    js=with_scale((_FILES / "player.js").read_text(encoding="utf-8")),
+    js=with_player((_FILES / "player.js").read_text(encoding="utf-8")),
 )
 
 
