@@ -25,6 +25,9 @@ from node_core.fields.layout import workspace
 from node_core.fields.linearization import Linearization
 from node_core.fields.mlp_compiled import VJP
 
+LARGEST_KEPT = 2048  # columns
+_KEPT_TIMES = 1000
+
 
 class UnitWeights:
     """The weights at one time, as the products want them.
@@ -49,6 +52,7 @@ class UnitWeights:
         self.pull_in = like.new_zeros(dim + 1, width)
         self.pull_out = self.value[:, :width].T
         self.products = like.new_empty(dim, width)
+        self.bytes = 4 * self.outputs.numel() * like.element_size()
 
 
 class HypernetworkStage:
@@ -57,7 +61,7 @@ class HypernetworkStage:
     Attributes:
         inputs: [z; 1], (dim + 1, n).
         tail: [h; 1; s], (2 width + 1, n).
-        t, weights: the time and the field's weights then, perhaps those of an earlier evaluation.
+        t, weights: the time and the field's weights then.
     """
 
     def __init__(self, like: Tensor, dim: int, width: int, n: int) -> None:
@@ -68,8 +72,8 @@ class HypernetworkStage:
         self.h, ones, self.slope = self.tail.split([width, 1, width])
         ones.fill_(1.0)
         self.inputs[-1].fill_(1.0)
-        self.own_weights = UnitWeights(like, dim, width)
-        self.weights, self.t = self.own_weights, 0.0
+        self.weights: UnitWeights
+        self.t = 0.0
         self.stages = [self]
 
 
@@ -103,7 +107,7 @@ class HypernetworkFlow:
         self._minus_half, self._minus_ones = b3.new_full((width,), -0.5), b3.new_full((dim,), -1.0)
         self.one = b3.new_ones(1, 1)
         self._spare: HypernetworkStage | None = None
-        self._recent: HypernetworkStage | None = None
+        self._weights: dict[float, UnitWeights] = {}
 
     def __call__(self, t: Any, y: Tensor) -> Tensor:
         """The value (n, dim + 1), feature-major in memory."""
@@ -139,7 +143,9 @@ class HypernetworkFlow:
 
     def tape(self, n: int) -> FlowTape[HypernetworkStage]:
         """A tape for the evaluations of a solve on states (dim + 1, n)."""
-        return FlowTape(self, n, 1)  # each time has its own weights: side by side nothing is saved
+        # Each time has its own weights: side by side nothing is saved. And what does not fit into the caches is sooner
+        # computed again than read again.
+        return FlowTape(self, n, 1, None if n <= LARGEST_KEPT else 0)
 
     def sweep(self, frames: Callable[[int], HypernetworkStage], size: int, n: int) -> Linearization:
         """The way back through these stages."""
@@ -161,19 +167,21 @@ class HypernetworkFlow:
 
     def _fill(self, stage: HypernetworkStage, t: float, y: Tensor) -> None:
         """The weights at t and the activations at y (dim + 1, n)."""
-        recent = self._recent
-        if recent is None or recent.t != t or recent is self._spare:
-            self._weigh(stage.own_weights, t)
-            stage.weights = stage.own_weights
-        else:
-            stage.weights = recent.weights
-        stage.t, self._recent = t, stage
+        stage.t, stage.weights = t, self._weights_at(t)
         stage.z.copy_(y[:-1])
         torch.mm(stage.weights.first, stage.inputs, out=stage.h).sigmoid_()
         TANH.backward(self.one, stage.h, stage.slope)
 
-    def _weigh(self, found: UnitWeights, t: float) -> None:
-        """The weights at time t."""
+    def _weights_at(self, t: float) -> UnitWeights:
+        """The field's weights at time t."""
+        known = self._weights.get(t)
+        if known is not None:
+            return known
+        if len(self._weights) >= _KEPT_TIMES:
+            self._weights.clear()  # stages on a tape hold their own
+        like, dim, width = self._last, self.dim, self.width
+        found: UnitWeights = self.pool.take(self._weights_kind(), lambda: UnitWeights(like, dim, width))
+        self._weights[t] = found
         _, b1, w2, b2, _, _ = self.net
         inner = torch.add(b1, self._rate, alpha=t).tanh_()
         inner = torch.addmv(b2, w2, inner).tanh_()
@@ -181,9 +189,16 @@ class HypernetworkFlow:
         torch.mul(found.v, found.gate.sigmoid_(), out=found.last)
         torch.mv(found.last, self._minus_half, out=found.shift)
         found.pull_in[:-1].copy_(found.transposed)
-        torch.mv(
-            torch.mul(found.last, found.transposed, out=found.products).T, self._minus_ones, out=found.minus_c
-        )
+        products = torch.mul(found.last, found.transposed, out=found.products)
+        torch.mv(products.T, self._minus_ones, out=found.minus_c)
+        return found
+
+    def _weights_kind(self) -> tuple[Any, ...]:
+        return ("units", self.dim, self.width, self._last.dtype, self._last.device)
+
+    def __del__(self) -> None:
+        """Give the memory of the weights back."""
+        self.pool.give(self._weights_kind(), list(self._weights.values()))
 
 
 def output_order(dim: int, width: int) -> tuple[Tensor, Tensor]:

@@ -189,7 +189,7 @@ class MLPFlow(DeepMLPFlow):
     def linearize(self, ts: Sequence[float], ys: Tensor) -> Linearization:
         """Linearise at the stages (t_i, ys[i]), ys of shape (stages, n, dim + 1)."""
         n = ys.shape[1]
-        size = stages_together(n)
+        size = min(len(ts), stages_together(n))
 
         def frame(k: int) -> MLPFrame:
             rows = slice(k * size, (k + 1) * size)

@@ -8,7 +8,7 @@ fresh memory costs as much in page faults as the products that fill it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from node_core.fields.linearization import Linearization
 TAPE_BYTES = 128_000_000
 # Stages of small batches lie side by side, about so many columns of them: the reverse sweep sums over them in one go.
 GROUP_COLUMNS = 512
+_LARGEST_GROUP = 8
 _POOLED_KINDS = 6
 Kind = tuple[Any, ...]  # what tells blocks of memory apart: a name first
 
@@ -86,7 +87,7 @@ class TapedFlow(Protocol[F]):
 
 
 class FlowTape(Generic[F]):
-    """The evaluations of one solve on states (dim + 1, n), in the order they were made, until they fill `TAPE_BYTES`.
+    """The evaluations of one solve on states (dim + 1, n), in the order they were made, until they fill their memory.
 
     A value is recognised by its place in memory. So only values that were never freed may be asked for: those of the
     steps that the solve kept. The memory goes back to the pool with the tape itself, which lives as long as the graph
@@ -96,26 +97,26 @@ class FlowTape(Generic[F]):
         flow: the field.
         n: columns of a state.
         size: how many evaluations share a frame.
+        limit: most bytes to keep; `TAPE_BYTES` if None, and 0 keeps nothing.
     """
 
-    def __init__(self, flow: TapedFlow[F], n: int, size: int) -> None:
+    def __init__(self, flow: TapedFlow[F], n: int, size: int, limit: int | None = None) -> None:
         self._flow, self._n, self._size = flow, n, size
         self._kind = flow.kind(self._size, n)
-        self._frames: list[F] = []
-        self._count, self._room = 0, self._size
+        self._frames: list[F] = [self._frame()]
+        self._room = (TAPE_BYTES if limit is None else limit) // self._frames[0].bytes * size
+        self._count = 0
         self._places: dict[int, int] = {}
 
     def write(self, t: float, y: Tensor, out: Tensor) -> None:
         """Write the value at (t, y) into `out`, both (dim + 1, n)."""
         count, place = self._count, out.data_ptr()
-        if count > 0 and count >= self._room:
+        if count >= self._room:
             self._places.pop(place, None)
             return self._flow.write(t, y, out)
         k, member = divmod(count, self._size)
-        if member == 0:
-            frame = self._flow.pool.take(self._kind, lambda: self._flow.make_frame(self._size, self._n))
-            self._frames.append(frame)
-            self._room = TAPE_BYTES // frame.bytes * self._size
+        if k == len(self._frames):
+            self._frames.append(self._frame())
         self._flow.evaluate(self._frames[k].stages[member], float(t), y, out)
         self._places[place] = count
         self._count = count + 1
@@ -128,6 +129,9 @@ class FlowTape(Generic[F]):
     def sweep(self) -> Linearization:
         """A new way back, on columns (dim + 1, n)."""
         return self._flow.sweep(self._frames.__getitem__, self._size, self._n)
+
+    def _frame(self) -> F:
+        return cast(F, self._flow.pool.take(self._kind, lambda: self._flow.make_frame(self._size, self._n)))
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -152,4 +156,4 @@ class Rows:
 
 def stages_together(n: int) -> int:
     """How many stages of n columns share a frame."""
-    return max(1, GROUP_COLUMNS // max(1, n))
+    return min(_LARGEST_GROUP, max(1, GROUP_COLUMNS // max(1, n)))

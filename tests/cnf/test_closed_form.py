@@ -179,9 +179,9 @@ def test_a_tape_goes_back_as_a_linearization_does(name: str, rows: int) -> None:
 def test_a_full_tape_still_evaluates_and_does_not_find_what_it_did_not_keep(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node_core.cnf.tape.TAPE_BYTES", 1)
     field = fields()[name]
     flow, rows = flow_of(field), 600
+    monkeypatch.setattr("node_core.cnf.tape.TAPE_BYTES", flow.make_frame(1, rows).bytes)
     tape, ys = flow.tape(rows), random(2, field.dim + 1, rows)
     values = torch.empty_like(ys)
     with torch.no_grad():
