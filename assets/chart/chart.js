@@ -67,6 +67,8 @@ class Chart {
         if (!this.root.isConnected) return null;
         return library.react(this.root, figure.data, themed(figure.layout, this.root), {
           displaylogo: false,
+          // Where nothing hovers the buttons would stand on the legend for good; two taps still undo a zoom.
+          displayModeBar: window.matchMedia("(hover: none)").matches ? false : "hover",
           responsive: true,
           modeBarButtonsToRemove: ["select2d", "lasso2d"],
         });

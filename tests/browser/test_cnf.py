@@ -194,6 +194,36 @@ def test_a_tolerance_at_which_the_solver_gives_up_is_a_sentence_and_a_looser_one
     expect(alert).to_have_count(0, timeout=PATIENCE)
 
 
+def test_the_curves_of_a_trained_flow_are_there_at_once_and_after_a_reset(
+    app: str, page: Page, settle: Callable[[Page], None]
+) -> None:
+    opened(page, app)
+    for _ in range(2):
+        settle(page)
+        for label in ("Log-likelihood against the iteration", "Function evaluations against the iteration"):
+            chart = page.get_by_role("img", name=label)
+            expect(chart).to_have_attribute("data-points", re.compile(r"^\d{3,}$"), timeout=PATIENCE)
+        before = data(page, "snapshots")
+        page.get_by_role("button", name="Reset", exact=True).click()
+        wait_for(page, f"d.snapshots > {before}")
+
+
+def test_another_solver_is_seen_at_once_while_the_run_stands_still(app: str, page: Page) -> None:
+    opened(page, app)
+    scrub(page, 1)
+    before, shown = data(page, "snapshots"), picture(page)
+    method = page.locator(".st-key-method").get_by_role("combobox")
+    method.click()
+    page.get_by_role("option", name=METHODS["euler"].label, exact=True).click()
+    wait_for(page, f"d.snapshots > {before}")
+    page.locator(".st-key-dt").get_by_role("slider").press("End")
+    expect(page).to_have_url(re.compile(r"dt=1"), timeout=PATIENCE)
+    wait_for(page, f"d.snapshots > {before} + 1")
+    page.wait_for_timeout(500)
+    assert difference(picture(page), shown) > 1000
+    assert data(page, "status") == "paused"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone(app: str, page: Page, scheme: str, settle: Callable[[Page], None]) -> None:
     page.set_viewport_size({"width": 390, "height": 844})

@@ -195,7 +195,7 @@ def test_after_an_explosion_the_last_good_state_is_one_to_go_on_from() -> None:
             _, state = advance(config, state, 1e-9)
     assert state is not None
     calmed, _ = advance(replace(config, lr=0.001), state, 1e-9)
-    assert calmed.scalars["loss"] < 40  # type: ignore[operator]
+    assert calmed.scalars["loss"] < 25  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
