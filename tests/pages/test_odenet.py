@@ -12,12 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from node_core.data.dataset import DataConfig
+from node_core.data.toy import DATASETS
 from node_core.training.checkpoint import load, pretrained, save
 from node_core.training.config import TrainConfig
 from node_core.training.live import LiveRuns
 from pages.ui.live import live_runs
 from pages.ui.odenet_checkpoint import checkpoint_bytes
-from pages.ui.odenet_controls import LARGER, RESNET, beside_configs, show_config
+from pages.ui.odenet_controls import LARGER, PRESETS, RESNET, begun, beside_configs, loss_for, show_config
 from pages.ui.own_data import example_drawing
 from pages.ui.study import executor
 
@@ -269,6 +270,23 @@ def test_what_stands_beside_differs_in_one_thing_only() -> None:
     assert {first.start, larger.start, jumping.start} == {""}
     ready = beside_configs(replace(plain, steer=0.0, start="annulus"), (LARGER, RESNET))
     assert [made.start for *_, made in ready] == ["annulus", "annulus_augmented", "annulus_resnet"]
+
+
+@pytest.mark.parametrize("case", PRESETS)
+def test_every_preset_begins_with_a_net_that_was_trained_as_the_preset_asks(case: str) -> None:
+    values = PRESETS[case].values
+    name = str(values["data"])
+    asked = TrainConfig(
+        data=DataConfig(name, values["n"], DATASETS[name].noise),
+        hidden=(values["width"],) * 2,
+        augment=values["augment"],
+        loss=loss_for(name),
+    )
+    shown = beside_configs(begun(asked), tuple(values["beside"]))
+    for *_, made in shown:
+        found = pretrained(made.start).config
+        assert found.data == made.data
+        assert (found.lr, found.rtol) == (values["lr"], values["rtol"])
 
 
 def test_a_net_that_the_widgets_cannot_show_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
