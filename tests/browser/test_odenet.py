@@ -183,7 +183,7 @@ def test_a_bad_file_is_told_and_the_run_goes_on(app: str, page: Page) -> None:
 
 
 def test_a_net_is_downloaded_and_taken_back(app: str, page: Page, tmp_path: Path) -> None:
-    open_page(page, app)
+    open_page(page, app, "?start=From+scratch")  # so that a reset goes back to 0
     play(page)
     wait_for(page, "d.iteration > 5")
     page.get_by_text("Checkpoint", exact=True).click()
