@@ -101,16 +101,7 @@ def cloud_figure(info: CloudInfo, *, height: int = 440) -> go.Figure:
             "color": info.point_t,
             "colorscale": "Plasma",
             "opacity": 0.8,
-            # Above the plot: beside it, it would stand far off, as equal scales leave the plot narrow.
-            "colorbar": {
-                "title": {"text": "t", "side": "top"},
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.4,
-                "y": 1.02,
-                "yanchor": "bottom",
-                "tickfont": {"size": FONT_SIZE - 3},
-            },
+            "colorbar": {"title": {"text": "t"}, "thickness": 12, "tickfont": {"size": FONT_SIZE - 3}},
         },
         hovertemplate="t = %{customdata[0]:.3g}<br>hλ = %{x:.3g} %{y:+.3g}i<br>"
         "|R| = %{customdata[1]:.3g}<extra></extra>",
@@ -121,5 +112,5 @@ def cloud_figure(info: CloudInfo, *, height: int = 440) -> go.Figure:
     styled(figure, height=height, x="Re hλ", y="Im hλ")
     figure.update_layout(showlegend=False)
     figure.update_xaxes(range=[info.re[0], info.re[-1]], showgrid=False, constrain="domain")
-    figure.update_yaxes(range=[info.im[0], info.im[-1]], showgrid=False, scaleanchor="x")
+    figure.update_yaxes(range=[info.im[0], info.im[-1]], showgrid=False, scaleanchor="x", constrain="domain")
     return figure

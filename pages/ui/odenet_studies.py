@@ -141,13 +141,15 @@ def _cloud(config: TrainConfig, token: str) -> None:
             "A multistep method has no single region: choose a Runge-Kutta method.", icon=":material/info:"
         )
         return
-    picture(
-        cloud_figure(info),
-        "cloud",
-        f"{info.sentence} One dot a step, point and eigenvalue; shaded is where a step damps.",
-        r"\lambda \in \operatorname{eig} \frac{\partial f}{\partial y}(t, y(t)), \qquad |R(h\lambda)| \le 1",
-        hlambda_snippet(HLambdaConfig(config)),
-    )
+    # Equal scales make the plot square: in the whole width its colour bar would stand far off.
+    with st.columns([1.3, 1])[0]:
+        picture(
+            cloud_figure(info),
+            "cloud",
+            f"{info.sentence} One dot a step, point and eigenvalue; shaded is where a step damps.",
+            r"\lambda \in \operatorname{eig} \frac{\partial f}{\partial y}(t, y(t)), \qquad |R(h\lambda)| \le 1",
+            hlambda_snippet(HLambdaConfig(config)),
+        )
 
 
 def _race() -> None:
