@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.train_step [--out train_step.json]
 
 The same data (moons), net 2-48-48-2 with tanh, initial weights, dopri5, tolerances, batch, loss and Adam, on one
-thread. The candidates take turns, an iteration each, so that a slow moment of the machine hits all of them; the
-numbers are medians and, portable between machines, ratios to torchdiffeq's adjoint. Ours includes everything the
+thread. The candidates take turns of ten iterations, as a chunk of a live run has them, so that a slow moment of the
+machine hits all of them; the numbers are medians over the turns and, portable between machines, ratios to torchdiffeq's
+adjoint. Ours includes everything the
 live page records an iteration (every step, NFE, accuracy). As control the losses after the run are printed: the
 gradients differ by the tolerance, the learning must not.
 """
@@ -29,6 +30,7 @@ from node_core.training.train import Trainer
 
 CASES = ((32, 64, 1e-3), (32, 256, 1e-3), (48, 256, 1e-3), (48, 256, 1e-5), (48, 500, 1e-3))
 """(width of both hidden layers, batch, tolerance)"""
+TURN = 10  # iterations
 
 
 class PeerField(nn.Module):
@@ -82,7 +84,7 @@ def ours(config: TrainConfig) -> Callable[[], float]:
     return lambda: trainer.iterate()["loss"]
 
 
-def compare(config: TrainConfig, iterations: int) -> dict[str, dict[str, float]]:
+def compare(config: TrainConfig, turns: int) -> dict[str, dict[str, float]]:
     """Median seconds an iteration, ratio to torchdiffeq's adjoint, and the mean of the last five losses."""
     candidates = {
         "torchdiffeq odeint_adjoint": peer(config, adjoint=True),
@@ -91,12 +93,12 @@ def compare(config: TrainConfig, iterations: int) -> dict[str, dict[str, float]]
     }
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     losses: dict[str, list[float]] = {name: [] for name in candidates}
-    for round_ in range(iterations + 3):
+    for turn in range(turns + 1):
         for name, iterate in candidates.items():
             start = time.perf_counter()
-            losses[name].append(iterate())
-            if round_ >= 3:  # the first ones warm up
-                seconds[name].append(time.perf_counter() - start)
+            losses[name] += [iterate() for _ in range(TURN)]
+            if turn > 0:  # the first one warms up
+                seconds[name].append((time.perf_counter() - start) / TURN)
     base = median(seconds["torchdiffeq odeint_adjoint"])
     return {
         name: {
@@ -112,7 +114,7 @@ def compare(config: TrainConfig, iterations: int) -> dict[str, dict[str, float]]
 def main() -> None:
     """Print a table and, with --out, write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -123,12 +125,12 @@ def main() -> None:
             data=data, hidden=(width, width), batch=batch, rtol=tolerance, atol=tolerance, lr=3e-3
         )
         title = f"width {width}, batch {batch}, tolerance {tolerance:g}"
-        report[title] = compare(config, arguments.iterations)
+        report[title] = compare(config, arguments.turns)
         print(f"{title:36s} iterations/s   ratio   loss")
         for name, row in report[title].items():
             print(f"  {name:32s} {row['iterations_per_second']:12.1f} {row['ratio']:7.1f} {row['loss']:7.4f}")
     if arguments.out:
-        arguments.out.write_text(json.dumps(report, indent=2))
+        arguments.out.write_text(json.dumps({"torch": torch.__version__, "cases": report}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
