@@ -129,6 +129,11 @@ class Products:
         with torch.enable_grad():
             self._z = z if self.create_graph and z.requires_grad else z.detach().requires_grad_()
             self.value = f(t, self._z)
+        if self.value.shape != z.shape:
+            raise ValueError(
+                f"the field returned shape {tuple(self.value.shape)} for points of shape {tuple(z.shape)}: it must "
+                "return dz/dt, one velocity a point"
+            )
         self.dim = z.shape[-1]
 
     def transposed(self, e: Tensor) -> Tensor:

@@ -141,3 +141,8 @@ def test_estimates_are_differentiable_and_unbiased_in_their_gradient() -> None:
 def test_a_mistake_is_a_sentence(arguments: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Divergence(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_field_of_another_width_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"returned shape \(6, 3\) for points of shape \(6, 2\)"):
+        Divergence().measure(lambda t, z: torch.cat((z, z[:, :1]), -1), 0.0, random(6, 2), None)
