@@ -39,9 +39,7 @@ from node_core.training.state import TrainState
 # Nats, past which a run has exploded and its state is not worth going on from. Flows begin below 16, whatever the
 # target; E_q[log q - log p] can begin anywhere, as p may be tiny where the noise is.
 LARGEST_LOSS = {"likelihood": 25.0, "forward_kl": 25.0, "reverse_kl": 1e3}
-MOVIE_SHARE = (
-    0.15  # of wall time; the densities are what people watch, and must not fall behind the particles
-)
+MOVIE_SHARE = 0.15  # of wall time; densities are what people watch, and must not fall behind the particles
 _SAMPLES, _NOISE = 1, 2  # streams of random numbers of an iteration
 
 

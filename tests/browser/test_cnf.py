@@ -178,7 +178,7 @@ def test_a_tolerance_at_which_the_solver_gives_up_is_a_sentence_and_a_looser_one
     app: str, page: Page, settle: Callable[[Page], None]
 ) -> None:
     method = quote_plus(METHODS["bosh3"].label)
-    opened(page, app, f"?begin=random&lr=1&rtol=1e-06&method={method}&target=Pinwheel")
+    opened(page, app, f"?begin=random&lr=1&rtol=1e-06&method={method}&target=Checkerboard")
     page.get_by_role("button", name="Play", exact=True).click()
     wait_for(page, "d.status === 'failed'")
     alert = page.get_by_role("alert").filter(has_text="loosen the tolerance")
@@ -208,8 +208,11 @@ def test_the_curves_of_a_trained_flow_are_there_at_once_and_after_a_reset(
         wait_for(page, f"d.snapshots > {before}")
 
 
-def test_another_solver_is_seen_at_once_while_the_run_stands_still(app: str, page: Page) -> None:
+def test_another_solver_is_seen_at_once_while_the_run_stands_still(
+    app: str, page: Page, settle: Callable[[Page], None]
+) -> None:
     opened(page, app)
+    settle(page)
     scrub(page, 1)
     before, shown = data(page, "snapshots"), picture(page)
     method = page.locator(".st-key-method").get_by_role("combobox")
