@@ -216,6 +216,8 @@ def test_another_solver_is_seen_at_once_while_the_run_stands_still(
     scrub(page, 1)
     before, shown = data(page, "snapshots"), picture(page)
     method = page.locator(".st-key-method").get_by_role("combobox")
+    method.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # a menu closes when the page still scrolls
     method.click()
     page.get_by_role("option", name=METHODS["euler"].label, exact=True).click()
     wait_for(page, f"d.snapshots > {before}")
