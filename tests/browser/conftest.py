@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "docs" / "screenshots"
@@ -158,6 +158,19 @@ def settle() -> Callable[[Page], None]:
         expect(tab.locator('[data-testid="stSpinner"]')).to_have_count(0, timeout=RUN_LIMIT)
 
     return wait
+
+
+@pytest.fixture
+def choose() -> Callable[[Locator, str], None]:
+    """Pick an option of a select box."""
+
+    def pick(box: Locator, option: str) -> None:
+        box.scroll_into_view_if_needed()
+        box.page.wait_for_timeout(500)  # a menu closes when the page still scrolls
+        box.click()
+        box.page.get_by_role("option", name=option, exact=True).click()
+
+    return pick
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from node_core.solvers.methods import METHODS
 
@@ -209,17 +209,13 @@ def test_the_curves_of_a_trained_flow_are_there_at_once_and_after_a_reset(
 
 
 def test_another_solver_is_seen_at_once_while_the_run_stands_still(
-    app: str, page: Page, settle: Callable[[Page], None]
+    app: str, page: Page, settle: Callable[[Page], None], choose: Callable[[Locator, str], None]
 ) -> None:
     opened(page, app)
     settle(page)
     scrub(page, 1)
     before, shown = data(page, "snapshots"), picture(page)
-    method = page.locator(".st-key-method").get_by_role("combobox")
-    method.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)  # a menu closes when the page still scrolls
-    method.click()
-    page.get_by_role("option", name=METHODS["euler"].label, exact=True).click()
+    choose(page.locator(".st-key-method").get_by_role("combobox"), METHODS["euler"].label)
     wait_for(page, f"d.snapshots > {before}")
     page.locator(".st-key-dt").get_by_role("slider").press("End")
     expect(page).to_have_url(re.compile(r"dt=1"), timeout=PATIENCE)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.browser.test_live_mechanism import PATIENCE, iteration, wait_for
 
@@ -173,12 +173,13 @@ def test_drawn_points_are_trained_on_and_a_bad_drawing_is_told(app: str, page: P
     expect(page.locator(".pad")).to_have_attribute("data-points", str(drawn), timeout=PATIENCE)
 
 
-def test_a_bad_file_is_told_and_the_run_goes_on(app: str, page: Page) -> None:
+def test_a_bad_file_is_told_and_the_run_goes_on(
+    app: str, page: Page, choose: Callable[[Locator, str], None]
+) -> None:
     open_page(page, app, "?data=Two+moons")
     play(page)
     wait_for(page, "d.iteration > 3")
-    page.get_by_role("combobox", name="Data").click()
-    page.get_by_role("option", name="Your CSV file").click()
+    choose(page.get_by_role("combobox", name="Data"), "Your CSV file")
     upload = page.locator(".st-key-csv input[type=file]")
     bad = FilePayload(name="bad.csv", mimeType="text/csv", buffer=b"a,b,c\n1,2,x\nnan,3,y\n1,1,x\n2,2,y\n")
     upload.set_input_files(bad)

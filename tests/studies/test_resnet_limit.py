@@ -6,6 +6,7 @@ import pytest
 from node_core.studies.resnet_limit import advance, run
 from node_core.studies.resnet_limit_config import DepthConfig, LimitConfig
 from node_core.studies.training_snippets import limit_snippet, train_snippet
+from node_core.training.checkpoint import pretrained
 from node_core.training.config import TrainConfig
 
 
@@ -14,7 +15,8 @@ def test_the_distance_to_the_ode_falls_like_one_over_the_layers() -> None:
     assert result.slope == pytest.approx(1.0, abs=0.05)
     assert result.error[-1] < 0.01
     assert (result.worst >= result.error).all()
-    assert result.block == 16 * 2 + 16 + 16 * 16 + 16 + 2 * 16 + 2
+    width = pretrained("sign_flip_augmented").config.hidden[0]
+    assert result.block == width * 2 + width + width * width + width + 2 * width + 2
 
 
 def test_a_resnet_jumps_once_a_layer_and_the_ode_flows_through_the_same_frame() -> None:
