@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from torch import Tensor
 
 from node_core.fields.linearization import Linearization
+from node_core.fields.tape import Tape
 
 TAPE_BYTES = 128_000_000
 # Stages of small batches lie side by side, about so many columns of them: the reverse sweep sums over them in one go.
@@ -86,12 +87,11 @@ class TapedFlow(Protocol[F]):
         ...
 
 
-class FlowTape(Generic[F]):
-    """The evaluations of one solve on states (dim + 1, n), in the order they were made, until they fill their memory.
+class FlowTape(Tape, Generic[F]):
+    """The evaluations of one solve on states (dim + 1, n), until they fill their memory.
 
-    A value is recognised by its place in memory. So only values that were never freed may be asked for: those of the
-    steps that the solve kept. The memory goes back to the pool with the tape itself, which lives as long as the graph
-    of the solve: until then the gradient may be asked for again.
+    The memory goes back to the pool with the tape itself, which lives as long as the graph of the solve: until then the
+    gradient may be asked for again.
 
     Args:
         flow: the field.
@@ -104,27 +104,18 @@ class FlowTape(Generic[F]):
         self._flow, self._n, self._size = flow, n, size
         self._kind = flow.kind(self._size, n)
         self._frames: list[F] = [self._frame()]
-        self._room = (TAPE_BYTES if limit is None else limit) // self._frames[0].bytes * size
-        self._count = 0
-        self._places: dict[int, int] = {}
+        super().__init__((TAPE_BYTES if limit is None else limit) // self._frames[0].bytes * size)
 
-    def write(self, t: float, y: Tensor, out: Tensor) -> None:
+    def evaluate(self, t: float, y: Tensor, out: Tensor) -> None:
         """Write the value at (t, y) into `out`, both (dim + 1, n)."""
-        count, place = self._count, out.data_ptr()
-        if count >= self._room:
-            self._places.pop(place, None)
-            return self._flow.write(t, y, out)
-        k, member = divmod(count, self._size)
+        self._flow.write(t, y, out)
+
+    def keep(self, i: int, t: float, y: Tensor, out: Tensor) -> None:
+        """The same, leaving the activations in a frame."""
+        k, member = divmod(i, self._size)
         if k == len(self._frames):
             self._frames.append(self._frame())
         self._flow.evaluate(self._frames[k].stages[member], float(t), y, out)
-        self._places[place] = count
-        self._count = count + 1
-
-    def find(self, values: Sequence[Tensor]) -> list[int] | None:
-        """The numbers of the evaluations that made these values; None if one was not kept."""
-        found = [self._places.get(value.data_ptr(), -1) for value in values]
-        return None if -1 in found else found
 
     def sweep(self) -> Linearization:
         """A new way back, on columns (dim + 1, n)."""

@@ -34,7 +34,6 @@ class StageWorkspace:
 
     def __init__(self, like: Tensor, rows: Sequence[int], widths: Sequence[int], stages: int, n: int) -> None:
         self.inputs = like.new_ones(rows[0], stages * n)
-        self.ones = self.inputs[-1]
         self.hidden = [workspace(like, k + 1, stages * n) for k in widths]
         for h in self.hidden:
             h[-1].fill_(1.0)

@@ -1,11 +1,11 @@
 """What an MLPField computed in a solve, kept for the way back: no evaluation is made twice."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from node_core.fields.mlp_stages import StageGroup, gradients_of, stages_together
+from node_core.fields.tape import Tape
 
 if TYPE_CHECKING:
     from node_core.fields.mlp_compiled import CompiledMLP
@@ -13,41 +13,27 @@ if TYPE_CHECKING:
 TAPE_BYTES = 64_000_000
 
 
-class MLPTape:
-    """The evaluations of one solve on states (dim, n), in the order they were made, until they outgrow `TAPE_BYTES`.
-
-    A value f(t, y) is recognised by its place in memory. So only values that were never freed may be asked for: those
-    of the steps that the solve kept.
-    """
+class MLPTape(Tape):
+    """The evaluations of one solve on states (dim, n), until they outgrow `TAPE_BYTES`."""
 
     def __init__(self, field: "CompiledMLP", n: int) -> None:
+        rows = 2 * sum(w.shape[1] for w in field.affine)
+        super().__init__(TAPE_BYTES // (rows * max(1, n) * field.affine[0].element_size()))
         self.field = field
         self.size = stages_together(n)
         self.groups: list[StageGroup] = []
-        self._n, self._count = n, 0
-        rows = 2 * sum(w.shape[1] for w in field.affine)
-        self._room = TAPE_BYTES // (rows * max(1, n) * field.affine[0].element_size())
-        self._places: dict[int, int] = {}
+        self._n = n
 
-    def write(self, t: float, y: Tensor, out: Tensor) -> None:
+    def evaluate(self, t: float, y: Tensor, out: Tensor) -> None:
         """Write f(t, y) into `out`, both (dim, n)."""
-        count = self._count
-        place = out.data_ptr()
-        if count >= self._room:
-            self._places.pop(place, None)
-            self.field.write(t, y, out)
-            return
-        if count % self.size == 0:
-            self.groups.append(StageGroup(self.field, self.size, self._n))
-        self.groups[-1].evaluate(count % self.size, t, y, out)
-        self._places[place] = count
-        self._count = count + 1
+        self.field.write(t, y, out)
 
-    def find(self, values: Sequence[Tensor | None]) -> list[int] | None:
-        """The evaluations that made these values; None if one was not kept."""
-        places = self._places
-        found = [-1 if value is None else places.get(value.data_ptr(), -1) for value in values]
-        return None if -1 in found else found
+    def keep(self, i: int, t: float, y: Tensor, out: Tensor) -> None:
+        """The same, leaving the activations in a group."""
+        k, member = divmod(i, self.size)
+        if k == len(self.groups):
+            self.groups.append(StageGroup(self.field, self.size, self._n))
+        self.groups[k].evaluate(member, t, y, out)
 
     def sweep(self) -> "TapeSweep":
         """A new way back; only the last one begun is good."""
