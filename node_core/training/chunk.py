@@ -38,10 +38,11 @@ class RunConfig(Protocol):
 
 
 class Trainer(Protocol):
-    """A model and its optimiser between two iterations."""
+    """A model and its optimiser between two iterations; `picture_share` of wall time may go into its heavy pictures."""
 
     iteration: int
     state: TrainState
+    picture_share: float
 
     @property
     def config(self) -> RunConfig:
@@ -85,7 +86,8 @@ def run_chunk(
     if budget == 0:
         due = trainer.state.grid is None  # a pre-trained model may bring its picture along
     else:
-        due = picture.is_due(trainer.state, now) or trainer.iteration >= trainer.config.iterations
+        over = trainer.iteration >= trainer.config.iterations
+        due = over or picture.is_due(trainer.state, now, trainer.picture_share)
     snapshot = trainer.snapshot(grid=due, rows=tuple(rows), now=now)
     return replace(snapshot, spent=now - started), trainer.export()
 

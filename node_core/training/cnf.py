@@ -32,14 +32,12 @@ from node_core.training.cnf_build import (
 )
 from node_core.training.cnf_checkpoint import history_of, started
 from node_core.training.cnf_config import CNFConfig, cnf_structure
-from node_core.training.picture import GRID_SHARE
 from node_core.training.snapshot import Row, Snapshot
 from node_core.training.state import TrainState
 
 # Nats, past which a run has exploded and its state is not worth going on from. Flows begin below 16, whatever the
 # target; E_q[log q - log p] can begin anywhere, as p may be tiny where the noise is.
 LARGEST_LOSS = {"likelihood": 25.0, "forward_kl": 25.0, "reverse_kl": 1e3}
-MOVIE_SHARE = 0.15  # of wall time; densities are what people watch, and must not fall behind the particles
 _SAMPLES, _NOISE = 1, 2  # streams of random numbers of an iteration
 
 
@@ -53,6 +51,10 @@ class FlowTrainer:
     Raises:
         ValueError: the state belongs to a run of another structure, or the target can't be had.
     """
+
+    picture_share = (
+        0.15  # of wall time; densities are what people watch, and must not fall behind the particles
+    )
 
     def __init__(self, config: CNFConfig, state: TrainState | None = None) -> None:
         self.config = config
@@ -119,9 +121,7 @@ class FlowTrainer:
                 started = time.perf_counter()
                 movie = cnf_picture.movie(self.flow, self.target)
                 cost = time.perf_counter() - started
-                # As if it had cost what would be due again when its own share allows it.
-                counted = cost * GRID_SHARE / MOVIE_SHARE
-                self.state = replace(self.state, grid=movie, grid_time=now + cost, grid_cost=counted)
+                self.state = replace(self.state, grid=movie, grid_time=now + cost, grid_cost=cost)
         except SolveError as error:
             raise gave_up(self, error) from error
         check_loss(self, drawn.loss, LARGEST_LOSS[self.config.objective])

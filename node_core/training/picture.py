@@ -61,11 +61,11 @@ class Paths:
     steps: np.ndarray
 
 
-def is_due(state: TrainState, now: float) -> bool:
-    """Whether the boundary may be drawn again: it takes 57 ms where an iteration takes 10, so only now and then."""
+def is_due(state: TrainState, now: float, share: float) -> bool:
+    """Whether the heavy picture may be drawn again: it may take this share of the time, so only now and then."""
     elapsed = now - state.grid_time
     # A clock that was set back must not stop the picture for good.
-    return state.grid is None or elapsed < 0 or state.grid_cost <= GRID_SHARE * elapsed
+    return state.grid is None or elapsed < 0 or state.grid_cost <= share * elapsed
 
 
 @torch.no_grad()

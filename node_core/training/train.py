@@ -63,6 +63,8 @@ class Trainer:
         ValueError: the state belongs to a run of another structure, or the data can't be had.
     """
 
+    picture_share = picture.GRID_SHARE
+
     def __init__(self, config: TrainConfig, state: TrainState | None = None) -> None:
         self.config = config
         self.data = dataset(config.data)

@@ -183,8 +183,8 @@ def test_the_densities_are_drawn_for_a_share_of_the_time_and_no_later(
     trainer.snapshot(now=100.0)
     monkeypatch.undo()
     state = trainer.export()
-    assert not is_due(state, 101.5)
-    assert is_due(state, 102.5)
+    assert not is_due(state, 101.5, trainer.picture_share)
+    assert is_due(state, 102.5, trainer.picture_share)
 
 
 def test_after_an_explosion_the_last_good_state_is_one_to_go_on_from() -> None:

@@ -200,7 +200,7 @@ def test_the_boundary_is_drawn_only_within_its_share_of_time_and_shown_meanwhile
     assert (later.arrays["grid"] != first.arrays["grid"]).any()
     assert state.grid_time > 110
     # A clock set back must not stop it for good.
-    assert picture.is_due(state, 0.0)
+    assert picture.is_due(state, 0.0, picture.GRID_SHARE)
 
 
 @pytest.mark.parametrize("config", MODELS, ids=lambda c: f"{c.model} {c.method} {c.loss} {c.augment}")
