@@ -7,7 +7,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
-LIMIT = 120  # seconds a script may take on a busy machine: the first study waits for its workers
+LIMIT = 90  # seconds a script may take on a busy machine: the first study waits for its workers
 
 
 def open_page(page: str, **query: str | list[str]) -> AppTest:

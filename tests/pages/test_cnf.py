@@ -3,8 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,25 +15,9 @@ from node_core.cnf.targets import TARGETS
 from node_core.training.cnf_config import CNFConfig
 from pages.ui import cnf_target
 from pages.ui.live import live_runs
-from pages.ui.study import executor
+from tests.pages.harness import LIMIT, open_page, untroubled
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 120  # seconds a script may take on a busy machine
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    executor().close()
-    executor.clear()
-    live_runs.clear()
-
-
-def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "pages/cnf.py"), default_timeout=LIMIT)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
+opened = partial(open_page, "cnf")
 
 
 def token_of(at: AppTest) -> str:
@@ -57,10 +40,6 @@ def with_picture(at: AppTest) -> AppTest:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return at.run()
-
-
-def untroubled(at: AppTest) -> bool:
-    return not at.exception and not at.error and not at.warning
 
 
 def live_charts(at: AppTest) -> dict[str, Any]:

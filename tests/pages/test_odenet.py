@@ -3,9 +3,8 @@
 import json
 import pickle
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,25 +19,9 @@ from pages.ui.live import live_runs
 from pages.ui.odenet_checkpoint import checkpoint_bytes
 from pages.ui.odenet_controls import LARGER, PRESETS, RESNET, begun, beside_configs, loss_for, show_config
 from pages.ui.own_data import example_drawing
-from pages.ui.study import executor
+from tests.pages.harness import open_page, untroubled
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 90  # seconds a script may take on a busy machine: the first study waits for its workers
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    executor().close()
-    executor.clear()
-    live_runs.clear()
-
-
-def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "pages/odenet.py"), default_timeout=LIMIT)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
+opened = partial(open_page, "odenet")
 
 
 def runs() -> LiveRuns:
@@ -70,10 +53,6 @@ def settled(at: AppTest, name: str = "run") -> None:
     while runs().look(token(at, name)).snapshot is None:
         assert time.monotonic() < give_up
         time.sleep(0.05)
-
-
-def untroubled(at: AppTest) -> bool:
-    return not at.exception and not at.error and not at.warning
 
 
 def test_the_page_opens_with_a_run_its_canvas_and_its_charts() -> None:

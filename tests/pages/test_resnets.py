@@ -1,8 +1,7 @@
 """The page ResNets to ODEs under Streamlit's own test harness."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,25 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from node_core.studies.resnet_limit_config import NETS, DepthConfig
 from pages.ui.live import live_runs
-from pages.ui.study import executor
+from tests.pages.harness import open_page
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 90
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    executor().close()
-    executor.clear()
-    live_runs.clear()
-
-
-def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "pages/resnets.py"), default_timeout=LIMIT)
-    for key, value in query.items():
-        at.query_params[key] = value
-    return at.run()
+opened = partial(open_page, "resnets")
 
 
 def token(at: AppTest, name: str) -> str:
