@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from node_core.cnf.bases import StandardNormal as StandardNormal
     from node_core.cnf.bases import UniformDisc as UniformDisc
     from node_core.cnf.continuous import CNF as CNF
-    from node_core.cnf.continuous import SolverChoice as SolverChoice
     from node_core.cnf.divergence import Divergence as Divergence
     from node_core.cnf.hypernetwork import HypernetworkField as HypernetworkField
+    from node_core.cnf.matching import flow_matching_loss as flow_matching_loss
+    from node_core.cnf.matching import reflow_pairs as reflow_pairs
+    from node_core.cnf.matching import transport_pairs as transport_pairs
     from node_core.cnf.planar import PlanarFlow as PlanarFlow
     from node_core.cnf.realnvp import RealNVP as RealNVP
     from node_core.cnf.targets import TARGETS as TARGETS
-    from node_core.fields.mlp import MLPField as MLPField
-    from node_core.fields.systems import SYSTEMS as SYSTEMS
+    from node_core.fields.mlp.mlp import MLPField as MLPField
+    from node_core.fields.systems.systems import SYSTEMS as SYSTEMS
     from node_core.odeint import odeint as odeint
+    from node_core.settings import SolverChoice as SolverChoice
+    from node_core.settings import SolverSettings as SolverSettings
     from node_core.solution import Solution as Solution
     from node_core.solution import SolveError as SolveError
     from node_core.solution import SolveStats as SolveStats
@@ -40,18 +44,22 @@ _HOME_OF = {
     "MixtureBase": "node_core.cnf.bases",
     "PlanarFlow": "node_core.cnf.planar",
     "RealNVP": "node_core.cnf.realnvp",
-    "SolverChoice": "node_core.cnf.continuous",
+    "SolverChoice": "node_core.settings",
+    "SolverSettings": "node_core.settings",
     "StandardNormal": "node_core.cnf.bases",
     "TARGETS": "node_core.cnf.targets",
     "UniformDisc": "node_core.cnf.bases",
-    "MLPField": "node_core.fields.mlp",
-    "SYSTEMS": "node_core.fields.systems",
+    "MLPField": "node_core.fields.mlp.mlp",
+    "SYSTEMS": "node_core.fields.systems.systems",
     "Solution": "node_core.solution",
     "SolveError": "node_core.solution",
     "SolveStats": "node_core.solution",
     "Status": "node_core.solution",
     "StepLog": "node_core.solution",
+    "flow_matching_loss": "node_core.cnf.matching",
     "odeint": "node_core.odeint",
+    "reflow_pairs": "node_core.cnf.matching",
+    "transport_pairs": "node_core.cnf.matching",
 }
 
 __all__ = [
@@ -68,11 +76,15 @@ __all__ = [
     "SolveError",
     "SolveStats",
     "SolverChoice",
+    "SolverSettings",
     "StandardNormal",
     "Status",
     "StepLog",
     "UniformDisc",
+    "flow_matching_loss",
     "odeint",
+    "reflow_pairs",
+    "transport_pairs",
 ]
 
 

@@ -108,6 +108,20 @@ class SolveStats:
 
 
 @dataclass(frozen=True)
+class AdjointCurve:
+    """A way back as its method draws it: the method's own interpolant at a few points of every step.
+
+    Attributes:
+        t: times in the order of the way back, shape (points,); at an observation time two points stand, as in the rows.
+        a, z: the adjoint and the state there, shape (points, \\*y0.shape).
+    """
+
+    t: NDArray[np.float64]
+    a: NDArray[np.floating[Any]]
+    z: NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
 class AdjointRecord:
     """The adjoint state along the backward solve, in the order it was computed (from t1 to t0).
 
@@ -117,12 +131,14 @@ class AdjointRecord:
         z: the state as the backward solve knows it, same shape: reconstructed by `adjoint`, the forward solve's
             own in the other modes.
         parameter_gradient: dL/dtheta accumulated from t1 down to t, flattened, shape (steps, parameters).
+        curve: the same between the steps; None for a discrete gradient, which has an a(t) at its steps only.
     """
 
     t: NDArray[np.float64]
     a: NDArray[np.floating[Any]]
     z: NDArray[np.floating[Any]]
     parameter_gradient: NDArray[np.floating[Any]]
+    curve: AdjointCurve | None = None
 
 
 @dataclass
@@ -141,8 +157,8 @@ class SolveError(RuntimeError):
         super().__init__(message)
         self.solution = solution
 
-    def __reduce__(self) -> tuple[type[SolveError], tuple[str]]:
-        return (SolveError, (str(self),))
+    def __reduce__(self) -> tuple[type[SolveError], tuple[str, Solution | None]]:
+        return (SolveError, (str(self), self.solution))
 
 
 @dataclass
@@ -156,7 +172,7 @@ class Solution:
         stats: function evaluations, accepted and rejected steps, wall time.
         status: how the solve ended; `message` says it in a sentence.
         method: name of the method.
-        t_event, y_event: where a terminal event stopped the solve, else None.
+        t_event, y_event: where a terminal event stopped the solve, differentiable like ys; else None.
     """
 
     ts: Tensor
@@ -168,24 +184,44 @@ class Solution:
     method: str
     t_event: Tensor | None = None
     y_event: Tensor | None = None
-    dense: Callable[[Sequence[float]], Tensor] | None = None
+    dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels, and what a copy holds: all numbers, without a graph and without the field."""
+        tensors = {name: getattr(self, name) for name in ("ts", "ys", "t_event", "y_event")}
+        return {**vars(self), **{name: x if x is None else x.detach() for name, x in tensors.items()}}
 
     def __call__(self, t: Any) -> Tensor:
         """Return y(t), shape (\\*t.shape, \\*y0.shape), for times within the solve, by dense output.
 
+        Where ys has gradients y(t) has them, too; by t the derivative is f(t, y(t)).
+
         Raises:
-            ValueError: no dense output was kept, or a time lies outside of what was solved.
+            ValueError: no dense output was kept, a time lies outside of what was solved, or t is a list of tensors
+                that require gradients.
         """
         if self.dense is None:
             raise ValueError(
                 "this solve kept no dense output, because it recorded gradients or ran with batch='per_sample': "
                 "pass dense=True to odeint, or, for 'per_sample', put the times into ts"
             )
-        times = np.asarray(t.detach().cpu() if hasattr(t, "detach") else t, dtype=np.float64)
+        if isinstance(t, (list, tuple)) and any(getattr(time, "requires_grad", False) for time in t):
+            raise ValueError(
+                "t is a list of tensors that require gradients: pass them as one, torch.stack(t)"
+            )
+        try:
+            times = np.asarray(t.detach().cpu() if hasattr(t, "detach") else t, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"t={t!r} is no time: give a number, or several, such as sol([0.1, 0.2])"
+            ) from error
+        if np.isnan(times).any():
+            raise ValueError(f"t={t!r} is no time, or holds one that is NaN: give numbers within the solve")
         if times.size == 0:
             return self.ys[:0].reshape(*times.shape, *self.ys.shape[1:])
-        values = self.dense(times.reshape(-1).tolist())
+        moving = t.reshape(-1) if getattr(t, "requires_grad", False) else None
+        values = self.dense(times.reshape(-1).tolist(), moving)
         return values.reshape(*times.shape, *values.shape[1:])
 
     @property

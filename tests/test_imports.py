@@ -1,52 +1,43 @@
-"""Who may know whom: the arrows of the design, and what the server process must never load."""
+"""The house: who may know whom, and what the server process must never load (CONTRIBUTING.md has the map)."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.import_graph import Arrow, Graph, Ways, draw, told
+
 ROOT = Path(__file__).resolve().parents[1]
 
-# The top-level arrows: each may import those after it in its tuple, and itself.
-MAY_IMPORT = {
-    "app": ("pages", "node_core"),
-    "pages": ("pages.ui", "node_core"),
-    "pages.ui": ("node_core",),
-    "node_core": (),
-}
-# Within node_core, from the ground up: a room may import its own and those of a lower floor.
-FLOORS = {
-    "fields": 0,
-    "data": 0,
-    "solvers": 1,
-    "solution": 1,
-    "gradients": 2,
-    "arguments": 3,
-    "odeint": 4,
-    "cnf": 5,
-    "models": 5,
-    "training": 6,
-    "studies": 7,
-    "visualization": 8,
-}
-# What the server process runs; torch costs it 3 s and 330 MB. A folder stands for its modules.
-SERVER_SIDE = (
-    "node_core/visualization",
-    "node_core/data",
-    "node_core/fields/systems.py",
-    "node_core/fields/formula.py",
-    "node_core/solvers/tableau.py",
-    "node_core/solvers/tableaus.py",
-    "node_core/solvers/methods.py",
-    "node_core/solvers/stability.py",
-    "node_core/solution.py",
-    "node_core/training/config.py",
-    "node_core/training/cnf_config.py",
-    "node_core/training/jobs.py",
+# From the ground up: a room may know its own modules and those of a lower floor, and nothing else.
+FLOORS = (
+    ("node_core", "node_core.assets", "node_core.checks", "node_core.foreign", "node_core.solution"),
+    ("node_core.fields", "node_core.data", "node_core.runs"),
+    ("node_core.solvers",),
+    ("node_core.gradients",),
+    ("node_core.arguments",),
+    ("node_core.time_type", "node_core.tangents"),
+    ("node_core.plan",),
+    ("node_core.odeint",),
+    ("node_core.settings",),
+    ("node_core.cnf", "node_core.models"),
+    ("node_core.training",),
+    ("node_core.studies",),
+    ("node_core.__main__",),
+    ("node_core.visualization",),
+    ("pages.ui",),
+    ("pages.ui.live",),
+    ("pages.ui.<lesson>",),
+    ("pages.<page>",),
+    ("app",),
 )
+# The floors on which a lesson has a room, and the folders there that are no lesson's.
+LESSON_FLOORS = ("node_core.studies", "node_core.visualization", "pages.ui")
+SHARED = ("live", "classifier", "gradients")
+# Loaded by the server process beside its pages; torch costs it 3 s and 330 MB.
+ALSO_SERVED = ("node_core.visualization", "node_core.data")
 PUBLIC_NAMES: tuple[str, ...] = (
     "odeint",
     "Solution",
@@ -57,46 +48,185 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "MLPField",
     "SYSTEMS",
 )
-PUBLIC_NAMES += ("CNF", "SolverChoice", "Divergence", "HypernetworkField", "PlanarFlow", "RealNVP", "TARGETS")
+PUBLIC_NAMES += (
+    "CNF",
+    "SolverSettings",
+    "SolverChoice",
+    "Divergence",
+    "HypernetworkField",
+    "PlanarFlow",
+    "RealNVP",
+    "TARGETS",
+)
 PUBLIC_NAMES += ("StandardNormal", "MixtureBase", "UniformDisc")
+PUBLIC_NAMES += ("flow_matching_loss", "reflow_pairs", "transport_pairs")
+
+HOUSE = draw(ROOT, "app.py", "pages", "node_core")
+PACKAGES = {name for name, path in HOUSE.modules.items() if path.name == "__init__.py"}
 
 
-def _module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def _folder_below(name: str, floor: str) -> str | None:
+    """The folder of a floor that a module stands in: "cnf" for node_core.studies.cnf.audit; None for none."""
+    if not name.startswith(f"{floor}."):
+        return None
+    room = name.removeprefix(f"{floor}.").split(".")[0]
+    return room if f"{floor}.{room}" in PACKAGES else None
 
 
-def _modules(*folders: str) -> list[Path]:
-    found = [ROOT / folder for folder in folders if folder.endswith(".py")]
-    for folder in folders:
-        found += sorted((ROOT / folder).rglob("*.py"))
-    return [path for path in found if path.is_file()]
+def _lesson(name: str) -> str | None:
+    """The lesson whose room or page a module is."""
+    rooms = {_folder_below(name, floor) for floor in LESSON_FLOORS} | {name.removeprefix("pages.")}
+    return next(iter(rooms & LESSONS), None)
 
 
-def _project_imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield (module, line) of every import of project code in a file, wherever in the file it stands."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute in this project"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from (
-            (name, node.lineno) for name in names if name.split(".")[0] in ("app", "pages", "node_core")
-        )
+def _room(name: str) -> str:
+    """The room of FLOORS that a module stands in; every page and every lesson's folder is one of its own."""
+    parts = name.split(".")
+    folder = _folder_below(name, "pages.ui")
+    return f"pages.ui.{folder}" if folder else ".".join(parts[:2])
 
 
-def _house(module: str) -> str:
-    top = module.split(".")
-    return "pages.ui" if top[:2] == ["pages", "ui"] else top[0]
+def _floor(name: str) -> int | None:
+    """How high a module stands; None where its room has no floor."""
+    room = _room(name)
+    if _lesson(room) is not None:
+        room = "pages.ui.<lesson>" if room.startswith("pages.ui.") else "pages.<page>"
+    elif room.startswith("pages.") and not room.startswith("pages.ui"):
+        room = "pages.<page>"
+    return next((k for k, floor in enumerate(FLOORS) if room in floor), None)
 
 
-def _room(module: str) -> str | None:
-    """Name the room of node_core that a module stands in; None for node_core itself and its public names."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in FLOORS else None
+def _points_down(arrow: Arrow) -> bool:
+    """Whether an arrow stays in its room or goes to a lower floor."""
+    here, there = _floor(arrow.source), _floor(arrow.target)
+    return _room(arrow.source) == _room(arrow.target) or (
+        here is not None and there is not None and there < here
+    )
+
+
+def _way_to(package: str, graph: Graph, name: str) -> list[Arrow] | None:
+    """The imports by which a module comes to load another package, when it is imported or later."""
+    last = [
+        arrow for arrow in graph.foreign if arrow.target.split(".")[0] == package and arrow.how == "imports"
+    ]
+    return Ways((*graph.loads(), *last)).shortest(name, {arrow.target for arrow in last})
+
+
+LESSONS = frozenset(
+    room
+    for name in HOUSE.modules
+    for floor in LESSON_FLOORS
+    if name.startswith(f"{floor}.") and (room := _folder_below(name, floor)) not in (None, *SHARED)
+)
+SERVED = sorted(
+    name
+    for name in HOUSE.modules
+    if name.split(".")[0] in ("app", "pages")
+    or name.startswith(ALSO_SERVED)
+    or name.endswith(("config", ".snippets"))
+)
+
+
+def test_the_lessons_are_found() -> None:
+    assert {"solvers", "adjoint", "odenet", "resnets", "cnf", "architectures"} <= LESSONS
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    lost = [name for name in HOUSE.modules if name not in PACKAGES and _floor(name) is None]
+    assert not lost, f"{', '.join(lost)}: give their room a floor in FLOORS of tests/test_imports.py"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    for circle in Ways(HOUSE.imports()).circles():
+        pytest.fail(f"a circle: put what both need on a floor below\n{told(circle)}", pytrace=False)
+
+
+def test_arrows_point_down() -> None:
+    faults = [
+        arrow
+        for arrow in HOUSE.imports()
+        if arrow.source != "node_core"  # its public names, loaded on first use
+        and not _points_down(arrow)
+    ]
+    assert not faults, f"these climb; move what is needed down, or the one who needs it up\n{told(faults)}"
+
+
+def test_a_lessons_room_is_its_own() -> None:
+    faults = [
+        arrow
+        for arrow in HOUSE.arrows
+        if arrow.source != "node_core.__main__"  # names the commands that lessons have
+        and _lesson(arrow.target) not in (None, _lesson(arrow.source))
+    ]
+    assert not faults, (
+        "these reach into a lesson's room; what two lessons need belongs where both may see it, beside the rooms or "
+        f"below them\n{told(faults)}"
+    )
+
+
+def test_trainers_do_not_know_each_other() -> None:
+    faults = [
+        arrow
+        for arrow in HOUSE.imports()
+        if (there := _folder_below(arrow.target, "node_core.training")) is not None
+        and (here := _folder_below(arrow.source, "node_core.training")) is not None
+        and here != there
+    ]
+    assert not faults, f"what two trainers need belongs in node_core/training itself\n{told(faults)}"
+
+
+def test_trainers_have_the_same_files_and_do_not_know_each_other() -> None:
+    floor = "node_core.training"
+    rooms: dict[str, set[str]] = {}
+    for name in HOUSE.modules:
+        if (trainer := _folder_below(name, floor)) and name not in PACKAGES:
+            rooms.setdefault(trainer, set()).add(name.split(".")[3])
+    assert {"classifier", "flow"} <= set(rooms)
+    for trainer, files in rooms.items():
+        missing = {"config", "build", "train", "picture", "checkpoint", "make_checkpoints"} - files
+        assert not missing, f"training/{trainer} lacks {', '.join(sorted(missing))}"
+    faults = [
+        arrow
+        for arrow in HOUSE.arrows
+        if (trainer := _folder_below(arrow.target, floor))
+        and _folder_below(arrow.source, floor) not in (trainer, None)
+    ]
+    assert not faults, f"what two trainers need belongs one floor up, in node_core/training\n{told(faults)}"
+
+
+def test_every_task_that_is_named_is_there() -> None:
+    tasks = [arrow for arrow in (*HOUSE.arrows, *HOUSE.foreign) if arrow.how == "names"]
+    assert len(tasks) > 10
+    for task in tasks:
+        assert task.target in HOUSE.modules, f"{task}, which is no module"
+        tree = ast.parse(HOUSE.modules[task.target].read_text(encoding="utf-8"))
+        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        assert task.function in functions, f"{task}:{task.function}, but that module has no such function"
+
+
+def test_the_server_loads_no_torch() -> None:
+    ways: dict[Arrow, list[Arrow]] = {}
+    for name in SERVED:
+        way = _way_to("torch", HOUSE, name)
+        if way is not None:  # the shortest to each module that imports torch tells it all
+            ways[way[-1]] = min(way, ways.get(way[-1], way), key=len)
+    text = "\n\n".join(map(told, ways.values()))
+    assert not ways, f"the server process would load torch (3 s, 330 MB) on this way\n{text}"
+
+
+def test_what_the_server_loads_brings_no_torch_of_its_own() -> None:
+    # Other people's packages can bring it too. Pages draw when they are imported: what counts is what they import.
+    paths = [HOUSE.modules[name] for name in SERVED]
+    statements = {
+        ast.unparse(node)
+        for path in paths
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    ordered = sorted(
+        statements, key=lambda statement: (not statement.startswith("from __future__"), statement)
+    )
+    assert _loaded_by("\n".join(ordered), "'torch', 'sklearn', 'scipy.integrate'") == ""
 
 
 def _run(code: str) -> str:
@@ -150,60 +280,29 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         _ = node_core.odeimt
 
 
-def test_the_server_side_of_the_engine_loads_no_torch() -> None:
-    paths = _modules(*SERVER_SIDE) + sorted((ROOT / "node_core/studies").glob("*_config.py"))
-    names = [_module_name(path) for path in paths]
-    assert names, "nothing was found to import"
-    assert _loaded_by(f"import {', '.join(names)}", "'torch', 'streamlit'") == ""
-
-
-def test_the_app_and_what_its_pages_import_load_no_torch() -> None:
-    # Pages draw when they are imported; what counts here is what they import, so that is all that is run.
-    files = [path for path in _modules("app.py", "pages") if path.name != "__init__.py"]
-    statements = []
-    for path in files:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                statements.append(ast.unparse(node))
-    statements.sort(key=lambda statement: not statement.startswith("from __future__"))
-    assert len(files) > 2
-    assert _loaded_by("\n".join(dict.fromkeys(statements)), "'torch', 'sklearn', 'scipy.integrate'") == ""
-
-
-@pytest.mark.parametrize("path", _modules("app.py", "pages", "node_core"), ids=_module_name)
-def test_arrows_between_the_houses_point_one_way(path: Path) -> None:
-    house = _house(_module_name(path))
-    allowed = {house, *MAY_IMPORT[house]} | ({"pages.ui"} if house == "app" else set())
-    for name, line in _project_imports(path):
-        assert _house(name) in allowed, f"{path.relative_to(ROOT)}:{line}: {house} may not import {name}"
-
-
-def test_pages_do_not_import_each_other() -> None:
-    for path in _modules("pages"):
-        for name, line in _project_imports(path):
-            if _house(name) == "pages":
-                pytest.fail(f"{path.relative_to(ROOT)}:{line}: a page imports {name}; share it in pages/ui")
-
-
-@pytest.mark.parametrize("path", _modules("node_core"), ids=_module_name)
-def test_arrows_within_the_engine_point_down(path: Path) -> None:
-    room = _room(_module_name(path))
-    if room is None:
-        assert path.name == "__init__.py", f"{path.relative_to(ROOT)} stands in no room of FLOORS"
-        return
-    for name, line in _project_imports(path):
-        other = _room(name) or "odeint"  # a public name of node_core itself counts as the front door
-        where = f"{path.relative_to(ROOT)}:{line}: {room} may not import {name}"
-        if room == "visualization":
-            # Pictures are drawn from results: they read, and nobody in node_core reads them.
-            continue
-        assert other == room or FLOORS[other] < FLOORS[room] or {other, room} == {"solvers", "solution"}, (
-            where
-        )
-
-
 def test_packages_hold_only_a_docstring() -> None:
-    for path in _modules("node_core", "pages"):
-        if path.name == "__init__.py" and path.parent != ROOT / "node_core":
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            assert all(isinstance(node, ast.Expr) for node in body), f"{path.relative_to(ROOT)} holds code"
+    for name in PACKAGES - {"node_core"}:
+        body = ast.parse(HOUSE.modules[name].read_text(encoding="utf-8")).body
+        assert all(isinstance(node, ast.Expr) for node in body), f"{name}/__init__.py holds code"
+
+
+def test_the_graph_sees_imports_wherever_they_hide(tmp_path: Path) -> None:
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "below.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from house.above import Above\n"
+    )
+    (package / "above.py").write_text("from house import below\n")
+    (package / "late.py").write_text('def later():\n    import torch\n    return "house.above:run"\n')
+    graph = draw(tmp_path, "house")
+    assert {str(arrow) for arrow in graph.arrows} == {
+        "house.below:3 imports for its types house.above",
+        "house.above:1 imports house.below",
+        "house.late:3 names the task house.above",
+    }
+    (circle,) = Ways(graph.imports()).circles()
+    assert {arrow.source for arrow in circle} == {"house.above", "house.below"}
+    assert Ways(graph.loads()).circles() == []
+    assert _way_to("torch", graph, "house.late") == [Arrow("house.late", "torch", 2)]
+    assert _way_to("torch", graph, "house.above") is None

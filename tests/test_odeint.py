@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from node_core import odeint
-from node_core.fields.mlp import MLPField
-from node_core.fields.systems import SYSTEMS
+from node_core.fields.mlp.mlp import MLPField
+from node_core.fields.systems.systems import SYSTEMS
 from node_core.solution import SolveError, Status
 from node_core.solvers.methods import METHODS
 from tests.solvers.problems import (

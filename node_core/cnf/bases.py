@@ -141,6 +141,11 @@ class UniformDisc:
         return torch.nn.functional.logsigmoid((self.radius - r) / self.edge) - self._log_z
 
 
+def fresh_seed() -> int:
+    """A seed that was not used before, from torch's global generator: `torch.manual_seed` fixes what follows."""
+    return int(torch.randint(2**63 - 1, ()))
+
+
 def _generator(seed: int) -> torch.Generator:
     if seed < 0:
         raise ValueError(f"seed = {seed}: choose a whole number from 0.")

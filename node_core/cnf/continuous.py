@@ -21,22 +21,9 @@ from node_core.cnf.divergence import Divergence, Field
 from node_core.cnf.field import AugmentedField, augmented
 from node_core.cnf.flow import Extent, Flow, grid_points
 from node_core.cnf.tape import Pool
-from node_core.odeint import odeint
+from node_core.fields.own import own_word
+from node_core.settings import SolverSettings
 from node_core.solution import Solution
-
-
-@dataclass(frozen=True)
-class SolverChoice:
-    """How a flow's ODE is solved: the arguments of `odeint` of the same names, which checks them."""
-
-    method: str = "dopri5"
-    rtol: float = 1e-5
-    atol: float = 1e-5
-    dt: float | None = None
-    gradient: str = "backprop"
-    controller: str = "i"
-    max_steps: int = 10_000
-    time_limit: float | None = None
 
 
 class Flowed(NamedTuple):
@@ -86,7 +73,9 @@ class CNF(Flow):
         divergence: how the trace is found.
         solver: how the ODE is solved.
         penalties: whether `forward` and `inverse` also integrate |f|^2 and |df/dz|^2.
-        noise_seed: seed of the trace estimator's noise; set `noise_seed` anew for each training step.
+        noise_seed: of the trace estimator's noise. None: every solve draws its own, from torch's global generator
+            (`torch.manual_seed` makes a run repeatable). A number: every solve has the same noise, for comparisons;
+            who trains so must set `noise_seed` anew for each step, or the loss fits the noise.
 
     Raises:
         ValueError: no base for a field of unknown dimension, t0 = t1, a base of another dimension than the field, or
@@ -101,9 +90,9 @@ class CNF(Flow):
         t0: float = 0.0,
         t1: float = 1.0,
         divergence: Divergence | None = None,
-        solver: SolverChoice | None = None,
+        solver: SolverSettings | None = None,
         penalties: bool = False,
-        noise_seed: int = 0,
+        noise_seed: int | None = None,
     ) -> None:
         dim = getattr(field, "dim", None)
         if base is None:
@@ -120,13 +109,13 @@ class CNF(Flow):
             raise ValueError(
                 f"divergence = {divergence!r}: give an object, such as Divergence('hutchinson')."
             )
-        if not isinstance(solver, SolverChoice | None):
-            raise ValueError(f"solver = {solver!r}: give an object, such as SolverChoice('rk4', dt=0.1).")
+        if not isinstance(solver, SolverSettings | None):
+            raise ValueError(f"solver = {solver!r}: give an object, such as SolverSettings('rk4', dt=0.1).")
         super().__init__(base)
         self.field = field
         self.t0, self.t1 = float(t0), float(t1)
         self.divergence = divergence or Divergence()
-        self.solver = solver or SolverChoice()
+        self.solver = solver or SolverSettings()
         self.penalties = penalties
         self.noise_seed = noise_seed
         self._pool = Pool()
@@ -140,16 +129,22 @@ class CNF(Flow):
         return self._flow(x, self.t1, self.t0)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """The log density at x (n, dim): (n,); differentiable."""
+        """The log density at x (n, dim): (n,); differentiable.
+
+        All points share their steps by default, and a step's error is held to the tolerance in the mean over all of
+        them: one point's log density then depends on the others, and is up to sqrt(n) times less exact than the
+        tolerance says where they are calm. With `SolverSettings(batch="per_sample")` each point has steps, and a log
+        density, of its own (adaptive explicit methods, exact traces, gradients by "backprop").
+        """
         found = self.inverse(x)
         return self.base.log_prob(found.points) + found.log_det
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """N points (n, dim), the same for the same seed; the trace is not computed."""
+    def sample(self, n: int, seed: int | None = None) -> Tensor:
+        """N points (n, dim), the same for the same seed, else fresh (see `Flow`); the trace is not computed."""
         return self._solve(self.field, self._noise(n, seed), [self.t0, self.t1]).ys[-1]
 
-    def sample_with_log_prob(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """N points (n, dim) and their log densities (n,) from one solve."""
+    def sample_with_log_prob(self, n: int, seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """N points (n, dim), as `sample`, and their log densities (n,) from one solve."""
         z = self._noise(n, seed)
         found = self.forward(z)
         return found.points, self.base.log_prob(z) - found.log_det
@@ -217,7 +212,16 @@ class CNF(Flow):
         return torch.stack([self.density_grid(extent, cells, t) for t in ts])
 
     def augmented_field(self, z: Tensor) -> AugmentedField:
-        """The field of one solve from z (n, dim), with its noise drawn."""
+        """The field of one solve from z (n, dim), with its noise drawn.
+
+        Raises:
+            ValueError: an estimated trace with steps for each point.
+        """
+        if self.solver.batch == "per_sample" and not self.divergence.exact:
+            raise ValueError(
+                "batch='per_sample' solves points apart, but the noise of an estimated trace is drawn for all of them: "
+                "take Divergence('exact'), or SolverSettings(batch='shared')"
+            )
         noise = self.divergence.draw(z.detach(), self.noise_seed)
         return augmented(self.field, self.divergence, noise, self.penalties, self._pool)
 
@@ -235,24 +239,10 @@ class CNF(Flow):
         return Flowed(end[:, : self.dim], -end[:, self.dim], kinetic, jacobian, solution)
 
     def _solve(self, field: Any, start: Tensor, ts: Sequence[float]) -> Solution:
-        choice = self.solver
-        return odeint(
-            field,
-            start,
-            ts,
-            method=choice.method,
-            rtol=choice.rtol,
-            atol=choice.atol,
-            dt=choice.dt,
-            controller=choice.controller,
-            max_steps=choice.max_steps,
-            time_limit=choice.time_limit,
-            gradient=choice.gradient,
-            dense=False,
-        )
+        return self.solver.solve(field, start, ts, dense=False)
 
     def _time(self, t: float, like: Tensor) -> float | Tensor:
-        return t if getattr(self.field, "accepts_float_time", False) else like.new_tensor(t)
+        return t if own_word(self.field, "accepts_float_time") else like.new_tensor(t)
 
     def _times(self, times: int | Sequence[float], ends: tuple[float, float]) -> list[float]:
         start, end = ends

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from node_core.cnf.divergence import Divergence, Field
-from node_core.cnf.mlp_flow import DeepMLPFlow, MLPFlow
+from node_core.cnf.mlp_flow import DeepMLPFlow
+from node_core.cnf.mlp_flow_sweep import SweepableMLPFlow
 from node_core.cnf.tape import Pool
-from node_core.fields.mlp import MLPField
-from node_core.fields.mlp_compiled import VJP
+from node_core.fields.mlp.compiled import VJP
+from node_core.fields.mlp.mlp import MLPField
+from node_core.fields.own import HandWritten, has_closed_form, own_word
 
 
 class CompiledFlow(Protocol):
@@ -58,7 +60,7 @@ class AugmentedField(nn.Module):
         self.field = field
         self._pool = pool
         self.divergence, self.noise, self.penalties = divergence, noise, penalties
-        self.accepts_float_time = bool(getattr(field, "accepts_float_time", False))
+        self.accepts_float_time = bool(own_word(field, "accepts_float_time"))
 
     def forward(self, t: Any, y: Tensor) -> Tensor:
         """The value, shape of y; differentiable."""
@@ -71,7 +73,7 @@ class AugmentedField(nn.Module):
         return torch.cat(parts, -1)
 
 
-class ClosedFormField(AugmentedField):
+class ClosedFormField(AugmentedField, HandWritten):
     """The same for a field whose trace and products are written by hand: gradients need no graph (see `odeint`).
 
     Made for one solve: `linearize` answers at the weights that the solve saw.
@@ -83,7 +85,8 @@ class ClosedFormField(AugmentedField):
         """The closed form at the present weights, for one solve."""
         if isinstance(self.field, MLPField):
             mlp = self.field.compiled()
-            self._compiled = MLPFlow(mlp, self._pool) if len(self.field.hidden) < 3 else DeepMLPFlow(mlp)
+            short = len(self.field.hidden) < 3
+            self._compiled = SweepableMLPFlow(mlp, self._pool) if short else DeepMLPFlow(mlp)
         else:
             self._compiled = cast(CompiledFlow, self.field.compiled_flow(self._pool))  # type: ignore[attr-defined]
         return self._compiled
@@ -101,6 +104,6 @@ def augmented(
     pool: Pool | None = None,
 ) -> AugmentedField:
     """The augmented field, in closed form where there is one: an exact trace without penalties."""
-    closed = isinstance(field, MLPField) or hasattr(field, "compiled_flow")
+    closed = has_closed_form(field, "compiled") or has_closed_form(field, "compiled_flow")
     chosen = ClosedFormField if closed and divergence.exact and not penalties else AugmentedField
     return chosen(field, divergence, noise, penalties, pool)

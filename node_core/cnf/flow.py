@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from node_core.cnf.bases import Base
+from node_core.cnf.bases import Base, fresh_seed
 
 Extent = tuple[tuple[float, float], tuple[float, float]]
 
@@ -38,12 +38,12 @@ class Flow(nn.Module, ABC):
         z, log_det = self.inverse(x)
         return self.base.log_prob(z) + log_det
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """N points (n, dim), the same for the same seed."""
+    def sample(self, n: int, seed: int | None = None) -> Tensor:
+        """N points (n, dim), the same for the same seed; without one fresh, from torch's global generator."""
         return self.forward(self._noise(n, seed))[0]
 
-    def sample_with_log_prob(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """N points (n, dim) and their log densities (n,) from one pass: differentiable, for a reverse KL."""
+    def sample_with_log_prob(self, n: int, seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """N points (n, dim), as `sample`, and their log densities (n,), differentiable: for a reverse KL."""
         z = self._noise(n, seed)
         x, log_det = self.forward(z)
         return x, self.base.log_prob(z) - log_det
@@ -70,10 +70,10 @@ class Flow(nn.Module, ABC):
                 f"{name} has shape {tuple(points.shape)}: this flow works on points of shape (n, {self.dim})."
             )
 
-    def _noise(self, n: int, seed: int) -> Tensor:
+    def _noise(self, n: int, seed: int | None) -> Tensor:
         if n < 1:
             raise ValueError(f"n = {n} samples: choose a whole number of at least 1.")
-        return self.base.sample(n, seed, self._dtype())
+        return self.base.sample(n, fresh_seed() if seed is None else seed, self._dtype())
 
     def _dtype(self) -> torch.dtype:
         first = next(self.parameters(), None)

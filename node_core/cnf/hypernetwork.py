@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from node_core.cnf.hypernetwork_flow import HypernetworkFlow, output_order
 from node_core.cnf.tape import Pool
+from node_core.fields.own import HandWritten
 
 
 class Units(NamedTuple):
@@ -31,7 +32,7 @@ class Units(NamedTuple):
     U: Tensor
 
 
-class HypernetworkField(nn.Module):
+class HypernetworkField(nn.Module, HandWritten):
     """f(t, z) = 1/width sum_m U_m(t) tanh(W_m(t)^T z + B_m(t)), the weights from a net of t with two hidden layers.
 
     Args:
@@ -93,15 +94,16 @@ class HypernetworkField(nn.Module):
         return nn.functional.linear(inner, w3, b3)
 
     def forward(self, t: Any, z: Tensor) -> Tensor:
-        """The value f(t, z), shape of z (..., dim); t a number or a 0-d tensor."""
+        """The value f(t, z), shape of z (..., dim); t a number, a 0-d tensor, or a time for each row, (..., 1)."""
         units = self.units(self._time(t, z))
-        return torch.tanh(self._affine(units, z)) @ units.U
+        return _times_matrix(torch.tanh(self._affine(units, z)), units.U)
 
     def value_and_divergence(self, t: Any, z: Tensor) -> tuple[Tensor, Tensor]:
         """The value (..., dim) and the trace (...,), exact."""
         units = self.units(self._time(t, z))
         h = torch.tanh(self._affine(units, z))
-        return h @ units.U, (1.0 - h * h) @ (units.W * units.U).sum(-1)
+        rates = (units.W * units.U).sum(-1, keepdim=True)
+        return _times_matrix(h, units.U), _times_matrix(1.0 - h * h, rates).squeeze(-1)
 
     def divergence(self, t: Any, z: Tensor) -> Tensor:
         """Trace of df/dz, (...,)."""
@@ -111,7 +113,7 @@ class HypernetworkField(nn.Module):
         """Jacobian df/dz, (..., dim, dim), [..., i, j] = df_i / dz_j."""
         units = self.units(self._time(t, z))
         h = torch.tanh(self._affine(units, z))
-        return torch.einsum("...m,mi,mj->...ij", 1.0 - h * h, units.U, units.W)
+        return torch.einsum("...m,...mi,...mj->...ij", 1.0 - h * h, units.U, units.W)
 
     def compiled_flow(self, pool: Pool | None = None) -> HypernetworkFlow:
         """[f, -tr df/dz] in closed form at the present weights, for one solve; `pool` is memory that outlives it."""
@@ -120,11 +122,14 @@ class HypernetworkField(nn.Module):
 
     def _time(self, t: Any, z: Tensor) -> Tensor:
         if isinstance(t, Tensor):
-            if t.numel() != 1:
+            if t.numel() == 1:
+                return t.reshape(()).to(z.dtype)
+            if t.shape != (*z.shape[:-1], 1):
                 raise ValueError(
-                    f"t has shape {tuple(t.shape)}: the weights are made for one time, give a number."
+                    f"t has shape {tuple(t.shape)} for z of shape {tuple(z.shape)}: give a number, or a time for each "
+                    f"row, {(*z.shape[:-1], 1)}."
                 )
-            return t.reshape(()).to(z.dtype)
+            return t.squeeze(-1).to(z.dtype)
         return z.new_tensor(t)
 
     def _affine(self, units: Units, z: Tensor) -> Tensor:
@@ -132,10 +137,15 @@ class HypernetworkField(nn.Module):
             raise ValueError(
                 f"z has shape {tuple(z.shape)}, but the field's last axis is dim = {self.dim}; reshape z."
             )
-        return z @ units.W.mT + units.B
+        return _times_matrix(z, units.W.mT) + units.B
 
     def _split(self, outputs: Tensor) -> Units:
         block = self.width * self.dim
         w, v, gate, b = outputs.split((block, block, block, self.width), -1)
         shape = (*outputs.shape[:-1], self.width, self.dim)
         return Units(w.view(shape), b, (v * torch.sigmoid(gate)).view(shape) / self.width)
+
+
+def _times_matrix(x: Tensor, matrix: Tensor) -> Tensor:
+    """x (..., k) times a matrix (k, m) for all rows, or one for each row (..., k, m)."""
+    return x @ matrix if matrix.ndim == 2 else (x.unsqueeze(-2) @ matrix).squeeze(-2)

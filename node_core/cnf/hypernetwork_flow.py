@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from node_core.cnf.tape import FlowTape, Pool, Rows
-from node_core.fields.activations import TANH
 from node_core.fields.layout import workspace
 from node_core.fields.linearization import Linearization
-from node_core.fields.mlp_compiled import VJP
+from node_core.fields.mlp.activations import TANH
+from node_core.fields.mlp.compiled import VJP
 
 LARGEST_KEPT = 2048  # columns
 _KEPT_TIMES = 1000

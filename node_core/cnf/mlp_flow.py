@@ -1,6 +1,6 @@
-"""The augmented field [f, -tr df/dz] of an MLPField in closed form: values, products, and all stages of a solve.
+"""The augmented field [f, -tr df/dz] of an MLPField in closed form: values, products, and what they are made of.
 
-With slopes s_l and the Jacobian's factors A_l (see `mlp_derivatives`), one or two hidden layers have
+With slopes s_l and the Jacobian's factors A_l (see `node_core.fields.mlp.derivatives`), one or two hidden layers have
 
     tr J = c^T s_1,  c = rowsum(A_1 o A_2^T)        or        tr J = s_2^T M s_1,  M = A_2 o (A_1 A_3)^T
 
@@ -10,7 +10,7 @@ l's pre-activation (`mlp_flow_sweep`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from node_core.cnf.mlp_flow_sweep import MLPFlowSweep
-from node_core.cnf.tape import FlowTape, Pool, Rows, stages_together
+from node_core.cnf.tape import Pool
 from node_core.fields.layout import workspace
 from node_core.fields.linearization import Linearization, StagewiseLinearization
-from node_core.fields.mlp_compiled import VJP, CompiledMLP
+from node_core.fields.mlp.compiled import VJP, CompiledMLP
 
 
 class Activations(NamedTuple):
@@ -126,7 +125,7 @@ class DeepMLPFlow:
 
 
 class MLPFlow(DeepMLPFlow):
-    """The same for one or two hidden layers: the trace takes a product at most, and evaluations can be kept.
+    """The same for one or two hidden layers: the trace takes a product at most, and activations can be kept.
 
     Args:
         mlp: the field at its present weights.
@@ -181,38 +180,6 @@ class MLPFlow(DeepMLPFlow):
             self._slope = workspace(terms, self.widths[0], terms.shape[1])
         slope = backward(self.one, stage.inner[0], self._slope)
         backward(torch.mm(self.trace.core, slope, out=terms), stage.inner[1], terms)
-
-    def tape(self, n: int) -> FlowTape[MLPFrame]:
-        """A tape for the evaluations of a solve on states (dim + 1, n)."""
-        return FlowTape(self, n, stages_together(n))
-
-    def linearize(self, ts: Sequence[float], ys: Tensor) -> Linearization:
-        """Linearise at the stages (t_i, ys[i]), ys of shape (stages, n, dim + 1)."""
-        n = ys.shape[1]
-        size = min(len(ts), stages_together(n))
-
-        def frame(k: int) -> MLPFrame:
-            rows = slice(k * size, (k + 1) * size)
-            return self._filled(ts[rows], ys[rows].transpose(1, 2), size)
-
-        return Rows(MLPFlowSweep(self, frame, size, n, borrowed=True))
-
-    def sweep(self, frames: Callable[[int], MLPFrame], size: int, n: int) -> Linearization:
-        """The way back through the stages of these frames, `size` stages of n columns each."""
-        return MLPFlowSweep(self, frames, size, n)
-
-    def _filled(self, ts: Sequence[float], columns: Tensor, size: int) -> MLPFrame:
-        """A frame with the activations at these stages, columns (stages, dim + 1, n)."""
-        stages, _, n = columns.shape
-        frame: MLPFrame = self.pool.take(self.kind(size, n), lambda: self.make_frame(size, n))
-        for stage, t, state in zip(frame.stages, ts, columns, strict=False):
-            stage.z.copy_(state[:-1])
-            if stage.time is not None:
-                stage.time.fill_(float(t))
-        for stage in frame.stages[stages:]:
-            stage.inputs[:-1].zero_()
-        self.fill(frame.all)
-        return frame
 
     @cached_property
     def pull_in(self) -> Tensor:

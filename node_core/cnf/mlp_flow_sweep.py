@@ -13,15 +13,51 @@ has no weight in the result), everything that comes from the trace is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from node_core.cnf.mlp_flow import Activations, MLPFlow, MLPFrame
+from node_core.cnf.tape import FlowTape, Rows, stages_together
 from node_core.fields.layout import workspace
+from node_core.fields.linearization import Linearization
 
-if TYPE_CHECKING:
-    from node_core.cnf.mlp_flow import Activations, MLPFlow, MLPFrame
+
+class SweepableMLPFlow(MLPFlow):
+    """An `MLPFlow` together with its two ways back through a solve: at given stages, or from a tape."""
+
+    def tape(self, n: int) -> FlowTape[MLPFrame]:
+        """A tape for the evaluations of a solve on states (dim + 1, n)."""
+        return FlowTape(self, n, stages_together(n))
+
+    def linearize(self, ts: Sequence[float], ys: Tensor) -> Linearization:
+        """Linearise at the stages (t_i, ys[i]), ys of shape (stages, n, dim + 1)."""
+        n = ys.shape[1]
+        size = min(len(ts), stages_together(n))
+
+        def frame(k: int) -> MLPFrame:
+            rows = slice(k * size, (k + 1) * size)
+            return self._filled(ts[rows], ys[rows].transpose(1, 2), size)
+
+        return Rows(MLPFlowSweep(self, frame, size, n, borrowed=True))
+
+    def sweep(self, frames: Callable[[int], MLPFrame], size: int, n: int) -> Linearization:
+        """The way back through the stages of these frames, `size` stages of n columns each."""
+        return MLPFlowSweep(self, frames, size, n)
+
+    def _filled(self, ts: Sequence[float], columns: Tensor, size: int) -> MLPFrame:
+        """A frame with the activations at these stages, columns (stages, dim + 1, n)."""
+        stages, _, n = columns.shape
+        frame: MLPFrame = self.pool.take(self.kind(size, n), lambda: self.make_frame(size, n))
+        for stage, t, state in zip(frame.stages, ts, columns, strict=False):
+            stage.z.copy_(state[:-1])
+            if stage.time is not None:
+                stage.time.fill_(float(t))
+        for stage in frame.stages[stages:]:
+            stage.inputs[:-1].zero_()
+        self.fill(frame.all)
+        return frame
 
 
 class MLPFlowSweep:

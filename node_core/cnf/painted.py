@@ -5,21 +5,17 @@ Everything here comes from outside, so everything is bounded before work begins.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image, ImageOps
 
 from node_core.cnf.densities import Cells, Floats, GaussianMixture
+from node_core.cnf.pictures import ink
 from node_core.cnf.targets import SQUARE, TARGETS, Target
 
-MAX_IMAGE_BYTES = 1_000_000
-MAX_IMAGE_PIXELS = 16_000_000
-IMAGE_SIDE = 128
 MAX_STROKE_POINTS = 20_000
 MAX_CENTRES = 600
 MAX_GRID_SIDE = 512
@@ -53,7 +49,10 @@ def strokes_target(strokes: Sequence[Sequence[Sequence[float]]], *, brush: float
     """
     if not 0.05 <= brush <= 1.0:
         raise ValueError(f"brush = {brush}: choose a width from 0.05 to 1.")
-    lines = [np.array(stroke, dtype=float).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    try:
+        lines = [np.array(stroke, dtype=float).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    except (TypeError, ValueError, OverflowError) as error:  # words, a point of three numbers, 401 digits
+        raise ValueError("a stroke is no list of points (x, y): draw inside the frame.") from error
     if not lines:
         raise ValueError("the drawing is empty: draw at least one stroke.")
     points = np.concatenate(lines)
@@ -100,59 +99,18 @@ def grid_target(mass: ArrayLike, *, name: str = "drawn", label: str = "Your draw
     return Target(name, label, Cells(amounts[::-1] / total, ((-x, x), (-y, y))), extent=SQUARE, smooth=False)
 
 
-class _TooManyPixelsError(Exception):
-    """The header promises more than we want to unpack."""
-
-
-def _decode_image(data: bytes) -> Floats:
-    """Grey levels 0 (black) to 1 (white) of a PNG or JPEG, shrunk to at most 128 pixels a side."""
-    try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
-        width, height = image.size
-        if width * height > MAX_IMAGE_PIXELS:  # known from the header, before anything is decoded
-            raise _TooManyPixelsError(f"the picture has {width} x {height} pixels")
-        image.draft("L", (IMAGE_SIDE, IMAGE_SIDE))
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
-            image = Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).astype(np.uint8))
-        image.thumbnail((2 * IMAGE_SIDE, 2 * IMAGE_SIDE))  # shrink early: the steps below hold several copies
-        coloured = image.convert("RGBA")
-        page = Image.new("RGBA", coloured.size, "white")  # what is transparent shows white paper
-        page.alpha_composite(coloured)
-        grey = page.convert("L")
-        grey.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-    except (_TooManyPixelsError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"{error}: give a picture of at most {MAX_IMAGE_PIXELS:,} pixels.") from error
-    except (OSError, SyntaxError, ValueError, MemoryError) as error:
-        raise ValueError("the file cannot be read as a picture: give a complete PNG or JPEG file.") from error
-    return np.asarray(grey, dtype=float) / 255
-
-
-def image_target(data: bytes, *, invert: bool = False) -> Target:
+def image_target(data: bytes, *, invert: bool = False, paper: bool = False) -> Target:
     """A picture as a density: dark is dense (light, if inverted).
 
     Args:
-        data: content of a PNG or JPEG file, at most 1 MB and 16 megapixels; shrunk to 128 pixels a side.
+        data: content of a PNG or JPEG file, see `node_core.cnf.pictures`; shrunk to 128 pixels a side.
         invert: take light as dense, for pictures on black.
+        paper: keep only what stands out from the paper, for the photo of a drawing.
 
     Raises:
         ValueError: too large, not a picture, or blank.
     """
-    if len(data) > MAX_IMAGE_BYTES:
-        raise ValueError(
-            f"the picture has {len(data):,} bytes: at most {MAX_IMAGE_BYTES:,}; give a smaller one."
-        )
-    grey = _decode_image(data)
-    ink = grey if invert else 1 - grey
-    ink = np.where(
-        ink < 0.06, 0.0, ink
-    )  # paper is never quite white in a JPEG: its haze is not part of the shape
-    if not ink.any():
-        colour, remedy = ("black", "white") if invert else ("white", "black")
-        raise ValueError(
-            f"the picture is all {colour}: give one with something {remedy} on it, or switch invert."
-        )
-    return grid_target(ink, name="image", label="Your picture")
+    return grid_target(ink(data, invert=invert, paper=paper), name="image", label="Your picture")
 
 
 @dataclass(frozen=True)
@@ -165,6 +123,7 @@ class TargetConfig:
         brush: width of its pen.
         image: content of a PNG or JPEG file, for "image".
         invert: whether light is dense in that picture.
+        paper: whether it is the photo of a drawing on paper, whose shade is to be removed.
     """
 
     name: str = "eight_gaussians"
@@ -172,6 +131,7 @@ class TargetConfig:
     brush: float = 0.2
     image: bytes = b""
     invert: bool = False
+    paper: bool = False
 
 
 def make_target(config: TargetConfig) -> Target:
@@ -183,7 +143,7 @@ def make_target(config: TargetConfig) -> Target:
     if config.name == "drawn":
         return strokes_target(config.strokes, brush=config.brush)
     if config.name == "image":
-        return image_target(config.image, invert=config.invert)
+        return image_target(config.image, invert=config.invert, paper=config.paper)
     if config.name not in TARGETS:
         raise ValueError(
             f"target {config.name!r} is unknown: choose one of {', '.join(TARGETS)}, drawn, image."

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from node_core.fields.mlp_compiled import VJP
+from node_core.fields.mlp.compiled import VJP
 
 
 class ColumnField:
@@ -24,13 +24,16 @@ class ColumnField:
 
     Args:
         parameters: whether df/dtheta is asked for; a frozen field's is left out of what `vjp` and `linearize` return.
+        graph: how the field is called under autograd; as it is if None.
     """
 
     accepts_float_time = True
     closed_form = True
 
-    def __init__(self, field: Any, parameters: bool = True) -> None:
-        self._field = field
+    def __init__(
+        self, field: Any, parameters: bool = True, graph: Callable[[Any, Tensor], Tensor] | None = None
+    ) -> None:
+        self._graph = graph or field
         self._parameters = parameters
         self._compiled = field.compiled()
         self.tape: Any = None
@@ -46,7 +49,7 @@ class ColumnField:
     def __call__(self, t: float, y: Tensor) -> Tensor:
         """Return f(t, y), shape (dim, n)."""
         if torch.is_grad_enabled():
-            return cast(Tensor, self._field(t, y.T).T)
+            return self._graph(t, y.T).T
         if self.tape is None:
             return cast(Tensor, self._compiled(t, y.T).T)
         out = torch.empty_like(y, memory_format=torch.contiguous_format)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from node_core.solvers.problem import Problem
 from node_core.solvers.solve import Solved, solve
 
 LARGEST_IMPLICIT_STATE = 200
+CURVE_PARTS = 8
 
 
 def solve_with_gradient(problem: Problem, request: Request) -> Solved:
@@ -43,6 +45,8 @@ class AdjointRun:
         keep_forward: take z(t) from the forward solve's dense output instead of solving for it again.
     """
 
+    keeps_graph = False
+
     def __init__(
         self, problem: Problem, request: Request, *, seminorm: bool = False, keep_forward: bool = False
     ) -> None:
@@ -55,6 +59,13 @@ class AdjointRun:
         keep = self._keep_forward or self.request.keep_dense
         with torch.no_grad():
             self.solved = solve(self.problem, keep_steps=keep, event=self.request.event, f0=self.request.f0)
+        generators = self.request.generators
+        if generators is not None and generators.moved():
+            raise ValueError(
+                "f draws random numbers at every call (dropout, torch.randn), so that it is another function in the "
+                "backward solve of a continuous adjoint: take gradient='backprop' or 'checkpointed', draw once before "
+                "the solve, or call f.eval()"
+            )
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -94,7 +105,7 @@ class _BackwardSolve:
 
     def run(self, grad_ys: Tensor) -> tuple[Tensor, Tensor]:
         """Return dL/dy0 and the flat dL/dtheta."""
-        problem, ys = self._problem, self._solved.ys
+        problem, ys, ts = self._problem, self._solved.ys, self._solved.times
         size = float(grad_ys.abs().max()) if grad_ys.numel() else 0.0
         self._scale = size if size > 0 else 1.0
         jumps = grad_ys / self._scale
@@ -105,13 +116,13 @@ class _BackwardSolve:
         dt0 = problem.settings.dt0
         for k in range(len(times) - 1, -1, -1):
             i = times[k]
-            self._record(problem.ts[i], a, ys[i], gradient)
+            self._record(ts[i], a, ys[i], gradient)
             a = a + jumps[i]
             if k == 0:
-                self._record(problem.ts[0], a, ys[0], gradient)
+                self._record(ts[0], a, ys[0], gradient)
                 break
-            self._record(problem.ts[i], a, ys[i], gradient)
-            segment = (problem.ts[i], problem.ts[times[k - 1]])
+            self._record(ts[i], a, ys[i], gradient)
+            segment = (ts[i], ts[times[k - 1]])
             a, gradient, dt0 = self._solve_segment(segment, ys[i], a, gradient, dt0)
         return a * self._scale, gradient * self._scale
 
@@ -128,10 +139,17 @@ class _BackwardSolve:
                 "take gradient='checkpointed'"
             )
         augmented = self._augmented_from_dense if self._z_of_t is not None else self._augmented
-        problem = Problem(augmented, state, ts, (), replace(settings, dt0=dt0, jacobian=None))
+        problem = replace(
+            self._problem,
+            f=augmented,
+            y0=state,
+            ts=ts,
+            params=(),
+            settings=replace(settings, dt0=dt0, jacobian=None),
+        )
         measured = self._n * (len(parts) - 1) if self._seminorm or self._z_of_t is not None else None
         before = self._vjp.nfe
-        solved = solve(problem, observe=self._observe, measured=measured)
+        solved = solve(problem, observe=self._observe, measured=measured, keep_steps=self.trace.wanted)
         self.rows += solved.rows
         self.n_jacobians += solved.n_jacobians
         self.nfe += self._vjp.nfe - before
@@ -140,11 +158,14 @@ class _BackwardSolve:
                 f"the backward solve of the adjoint failed: {solved.message}; or take gradient='checkpointed', "
                 "which solves nothing backward"
             )
+        if self.trace.wanted and solved.rows:
+            self._trace_curve(solved)
         _, a, gradient = self._parts(solved.ys[-1])
         # The last step is cut to end on time: the one before it tells the natural length.
         lengths = [abs(row[1]) for row in solved.rows if row[3]]
         natural = max(lengths[-2:]) if lengths else None
-        return a.view(self._shape), gradient, natural if settings.controller is not None else None
+        chosen = settings.method.adaptive and settings.method.family != "scipy"
+        return a.view(self._shape), gradient, natural if chosen else settings.dt0
 
     def _parts(self, state: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         n = self._n
@@ -160,7 +181,8 @@ class _BackwardSolve:
     def _augmented_from_dense(self, t: Tensor, state: Tensor) -> Tensor:
         assert self._z_of_t is not None
         time_ = float(t)
-        z = self._z_of_t([self._clamped(time_)])[0]
+        # The first state is y0 itself: a Jacobian of the augmented state must not go on into what that is made of.
+        z = self._z_of_t([self._clamped(time_)])[0].detach()
         _, ga, gp = self._vjp(time_, z, state[: self._n].view(self._shape))
         return torch.cat([-ga.reshape(-1), *(-g.reshape(-1) for g in gp)])
 
@@ -176,6 +198,20 @@ class _BackwardSolve:
                 assert self._z_of_t is not None
                 z = self._z_of_t([self._clamped(t)])[0]
             self._record(t, a.view(self._shape), z.view(self._shape), gradient)
+
+    def _trace_curve(self, solved: Solved) -> None:
+        """Record the segment between its steps, too, as the method's own interpolant has it."""
+        assert solved.dense is not None
+        edges = np.array([*(row[0] for row in solved.rows if row[3]), solved.t_end])
+        inner = edges[:-1, None] + np.diff(edges)[:, None] * np.arange(CURVE_PARTS) / CURVE_PARTS
+        times = [*inner.ravel().tolist(), solved.t_end]
+        states, n = solved.dense(times), self._n
+        if self._z_of_t is not None:
+            z, a = self._z_of_t([self._clamped(t) for t in times]), states[:, :n]
+        else:
+            z, a = states[:, :n], states[:, n : 2 * n]
+        shape = (len(times), *self._shape)
+        self.trace.add_curve(times, a.reshape(shape) * self._scale, z.reshape(shape))
 
     def _record(self, t: float, a: Tensor, z: Tensor, gradient: Tensor) -> None:
         if self.trace.wanted:

@@ -23,36 +23,49 @@ from torch import Tensor
 from node_core.fields.linearization import WritingLinearization
 from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
 from node_core.gradients.vjp import linearize
-from node_core.solvers.explicit import ExplicitStepper
+from node_core.solvers.field_clock import inside
+from node_core.solvers.held import Held
 from node_core.solvers.problem import CountedField, Problem
 from node_core.solvers.solve import Solved, solve
-from node_core.solvers.step import Step, with_end_slope
+from node_core.solvers.steppers.explicit import ExplicitStepper
+from node_core.solvers.steppers.implicit import retrace
+from node_core.solvers.steppers.step import with_end_slope
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which outputs an accepted step hands out: rows of ys inside of it (with their theta), and the row at its end."""
+    """Which rows of ys an accepted step hands out: those inside of it (with their theta), and those at its end.
+
+    `cut` says that the solve ended at an event inside, so that nothing depends on the step's own end.
+    """
 
     inside: tuple[int, ...]
     thetas: tuple[float, ...]
-    at_end: int | None
+    at_end: tuple[int, ...]
+    cut: bool = False
 
 
-def outputs_of(steps: Sequence[Step], t_end: float, ts: Sequence[float], count: int) -> list[Outputs]:
-    """Assign the first `count` output times, but for ts[0], to the steps that produced them."""
+def outputs_of(solved: Solved) -> list[Outputs]:
+    """Assign the rows of ys, but for the first, to the steps that produced them."""
+    steps, ts, crossing = solved.steps, solved.times, solved.crossing
     found: list[Outputs] = []
     i = 1
     for n, step in enumerate(steps):
-        t1 = steps[n + 1].t if n + 1 < len(steps) else t_end
+        last = n + 1 == len(steps)
+        t1 = solved.t_end if last else steps[n + 1].t
+        cut = last and crossing is not None and crossing.theta < 1.0
         forward = 1.0 if step.dt > 0 else -1.0
         first = i
-        while i < count and (ts[i] - t1) * forward < 0:
+        while i < len(ts) and ((ts[i] - t1) * forward < 0 or (cut and ts[i] == t1)):
             i += 1
         inside = tuple(range(first, i))
-        at_end = None
-        if i < count and ts[i] == t1:
-            at_end, i = i, i + 1
-        found.append(Outputs(inside, tuple((ts[j] - step.t) / step.dt for j in inside), at_end))
+        thetas = [(ts[j] - step.t) / step.dt for j in inside]
+        if cut and crossing is not None:
+            thetas[-1] = crossing.theta
+        first = i
+        while i < len(ts) and ts[i] == t1:
+            i += 1
+        found.append(Outputs(inside, tuple(thetas), tuple(range(first, i)), cut))
     return found
 
 
@@ -64,6 +77,8 @@ class DiscreteRun:
             memory. None is fastest: all at once, or not at all where the forward solve can keep what it computed.
             Other fields are linearised a stage at a time.
     """
+
+    keeps_graph = False
 
     def __init__(self, problem: Problem, request: Request, steps_at_once: int | None) -> None:
         self.problem, self.request, self._steps_at_once = problem, request, steps_at_once
@@ -85,7 +100,7 @@ class DiscreteRun:
         trace = Trace(self.request.record_adjoint)
         sweep_type = StageSweep if isinstance(solved.stepper, ExplicitStepper) else GraphSweep
         sweep = sweep_type(problem, solved, self._steps_at_once or max(1, len(solved.steps)))
-        outputs = outputs_of(solved.steps, solved.t_end, problem.ts, len(grad_ys))
+        outputs = outputs_of(solved)
         adjoint = sweep.run(grad_ys, outputs, trace)
         wall_time = time.perf_counter() - started
         write_record(self.request, replayed_rows(solved.steps), sweep.nfe, wall_time, trace)
@@ -94,9 +109,8 @@ class DiscreteRun:
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:
         """Replay the accepted steps under autograd, and let it differentiate the sweep."""
         ys = self._replay(y0)
-        return torch.autograd.grad(
-            ys, (y0, *params), grad_ys, create_graph=True, allow_unused=True, materialize_grads=True
-        )
+        (grad_y0,), gradients = Held(params).derivatives(ys, (y0,), grad_ys, create_graph=True)
+        return grad_y0, *gradients
 
     def _replay(self, y0: Tensor) -> Tensor:
         solved, problem = self.solved, self.problem
@@ -104,16 +118,14 @@ class DiscreteRun:
         assert stepper is not None
         f = CountedField(problem.f, problem.y0)
         rows, y = [y0[None]], y0
-        for step, out in zip(
-            solved.steps, outputs_of(solved.steps, solved.t_end, problem.ts, len(solved.ys)), strict=True
-        ):
-            result = stepper.step(f, step.t, y, step.dt, None)
-            if out.inside:
-                again = step._replace(y0=y, f0=None, result=result)
-                again = with_end_slope(stepper, f, again, step.t + step.dt)
-                rows.append(stepper.interpolate(f, again, out.thetas))
-            if out.at_end is not None:
-                rows.append(result.y1[None])
+        for step, out in zip(solved.steps, outputs_of(solved), strict=True):
+            with inside(problem.clock, step.t, step.dt):
+                result = retrace(stepper, f, step, y)
+                if out.inside:
+                    again = step._replace(y0=y, f0=None, result=result)
+                    again = with_end_slope(stepper, f, again, step.t + step.dt)
+                    rows.append(stepper.interpolate(f, again, out.thetas))
+            rows += [result.y1[None]] * len(out.at_end)
             y = result.y1
         return torch.cat(rows)
 
@@ -161,12 +173,12 @@ class Sweep:
             self._gradients = [total + new for total, new in zip(self._gradients, gradients, strict=True)]
 
     def arrive(self, n: int, adjoint: Tensor, grad_ys: Tensor, out: Outputs, trace: Trace) -> Tensor:
-        """dL/dy at the end of step n, with the jump of an output there."""
-        if trace.wanted:
+        """dL/dy at the end of step n, with the jumps of the outputs there."""
+        if trace.wanted and not out.cut:
             step, gradient = self.solved.steps[n], flatten(self.parameter_gradients(), adjoint)
             trace.add(step.t + step.dt, adjoint, step.result.y1, gradient)
-        if out.at_end is not None:
-            adjoint = adjoint + grad_ys[out.at_end]
+        for row in out.at_end:
+            adjoint = adjoint + grad_ys[row]
             if trace.wanted:
                 trace.add(step.t + step.dt, adjoint, step.result.y1, gradient)
         return adjoint
@@ -181,22 +193,20 @@ class GraphSweep(Sweep):
         """Go back through the steps one at a time."""
         stepper, problem = self.solved.stepper, self.problem
         assert stepper is not None
-        f = CountedField(problem.f, problem.y0)
+        f, held = CountedField(problem.f, problem.y0), Held(problem.params)
         for n in reversed(indices):
             step, out = self.solved.steps[n], outputs[n]
             adjoint = self.arrive(n, adjoint, grad_ys, out, trace)
-            with torch.enable_grad():
+            with torch.enable_grad(), inside(problem.clock, step.t, step.dt):
                 y = step.y0.detach().requires_grad_()
-                result = stepper.step(f, step.t, y, step.dt, None)
+                result = retrace(stepper, f, step, y)
                 ends, cotangents = [result.y1], [adjoint]
                 if out.inside:
                     again = step._replace(y0=y, f0=None, result=result)
                     again = with_end_slope(stepper, f, again, step.t + step.dt)
                     ends.append(stepper.interpolate(f, again, out.thetas))
                     cotangents.append(grad_ys[list(out.inside)])
-                adjoint, *gradients = torch.autograd.grad(
-                    ends, (y, *problem.params), cotangents, allow_unused=True, materialize_grads=True
-                )
+                (adjoint,), gradients = held.derivatives(ends, (y,), cotangents)
             self.add_gradients(gradients)
         self.nfe += f.nfe
         return adjoint
@@ -225,9 +235,10 @@ class StageSweep(Sweep):
             v = torch.zeros_like(kappa)
             vt, vjp, dt = v.T, part.linear.vjp, step.dt
             flat, shaped, slots = kappa.unbind(), kappa.view(-1, *shape).unbind(), v.view(-1, *shape).unbind()
-            for i in range(len(flat) - 1, -1, -1):
-                flat[i].addmv_(vt, part.later[i], alpha=dt)
-                vjp(part.stages[i], shaped[i], slots[i])
+            with inside(self.problem.clock, step.t, step.dt):
+                for i in range(len(flat) - 1, -1, -1):
+                    flat[i].addmv_(vt, part.later[i], alpha=dt)
+                    vjp(part.stages[i], shaped[i], slots[i])
             adjoint = (known.sum(0) + v.sum(0)).view(shape)
             self.nfe += len(flat)
         for linear in linears:
@@ -242,9 +253,9 @@ class StageSweep(Sweep):
         What the forward solve kept on a tape is used as it is. All other stages are linearised in one go; so are those
         of steps with outputs inside, whose last slope may take two cotangents: its own and the next step's.
         """
-        stepper, f = self.solved.stepper, self.problem.f
+        stepper, f = self.solved.stepper, CountedField(self.problem.f, self.problem.y0)
         assert isinstance(stepper, ExplicitStepper)
-        tape, end = getattr(f, "tape", None), stepper.end
+        tape, end = getattr(self.problem.f, "tape", None), stepper.end
         linears: list[WritingLinearization] = []
         taped: dict[int, Part] = {}
         if tape is not None:
@@ -254,11 +265,12 @@ class StageSweep(Sweep):
                 found = tape.find([step.f0, *step.result.stages[1 : len(end.c)].unbind()])
                 if found is not None and not outputs[n].inside:
                     taped[n] = Part(found, end.weights, end.later, linears[0])
-        tables = {
-            n: stepper.stage_table(f, self.solved.steps[n], outputs[n].thetas)
-            for n in indices
-            if n not in taped
-        }
+        tables = {}
+        for n in indices:
+            if n not in taped:
+                step = self.solved.steps[n]
+                with inside(self.problem.clock, step.t, step.dt):
+                    tables[n] = stepper.stage_table(f, step, outputs[n].thetas)
         if tables:
             times = [t for table in tables.values() for t in table.times]
             linear = linearize(self.problem, times, torch.cat([table.states for table in tables.values()]))

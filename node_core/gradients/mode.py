@@ -16,8 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from node_core.solution import AdjointRecord, BackwardRecord, SolveStats, StepLog
+from node_core.fields.recalled import without_autocast
+from node_core.gradients.generators import Generators
+from node_core.gradients.probe import Probe
+from node_core.solution import AdjointCurve, AdjointRecord, BackwardRecord, SolveStats, StepLog
 from node_core.solvers.events import Event
+from node_core.solvers.follow import follow
 from node_core.solvers.loop import Row
 from node_core.solvers.problem import Problem
 from node_core.solvers.solve import Solved
@@ -25,7 +29,17 @@ from node_core.solvers.solve import Solved
 
 @dataclass(frozen=True)
 class Request:
-    """What a mode gets besides the problem: where to record the backward pass, and what to keep."""
+    """What a mode gets besides the problem.
+
+    Attributes:
+        record, record_adjoint: where the backward pass leaves its steps, and whether also a(t).
+        keep_dense: whether dense output is wanted.
+        event: where to stop.
+        f0: f(ts[0], y0) where it is known.
+        restore: states in the user's layout.
+        named: whether the parameters were named, so that nothing else gets a gradient.
+        probe, generators: the field at the start, and the random state before it, of a solve that calls f again.
+    """
 
     record: BackwardRecord
     record_adjoint: bool = False
@@ -33,12 +47,17 @@ class Request:
     event: Event | None = None
     f0: Tensor | None = None
     restore: Callable[[Tensor], Tensor] = lambda y: y
+    named: bool = False
+    probe: Probe | None = None
+    generators: Generators | None = None
 
 
 class Run(Protocol):
-    """One solve with its own backward pass."""
+    """One solve with its own backward pass; `keeps_graph` says that it is a graph of its own."""
 
+    request: Request
     solved: Solved
+    keeps_graph: bool
 
     def forward(self) -> Tensor:
         """Solve, without autograd, and return ys."""
@@ -61,26 +80,31 @@ class SolveFunction(torch.autograd.Function):
         """Solve."""
         ctx.run = run
         ctx.save_for_backward(y0, *params)
-        ys = run.forward()
-        # What is returned will know the run: did the run know it too, both would live until a garbage collection.
-        run.solved.ys = ys.detach()
-        return ys
+        # A copy: what is returned is the user's to change, and the way back may begin from it. What is returned will
+        # know the run, too: did the run know it, both would live until a garbage collection.
+        return run.forward().clone()
 
     @staticmethod
     def backward(ctx: Any, grad_ys: Tensor) -> Any:
         """Go back; autograd's grad mode is on here exactly when somebody asked for create_graph."""
         y0, *params = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            gradients = ctx.run.backward_in_graph(y0, params, grad_ys)
-            return (None, *gradients)
-        grad_y0, grad_params = ctx.run.backward(grad_ys)
+        run: Run = ctx.run
+        with without_autocast(y0.device.type):
+            if run.request.probe is not None:
+                run.request.probe.check()
+            if torch.is_grad_enabled():
+                # A leaf, or what y0 is made of would get its part here and once more where autograd goes on from y0.
+                leaves = y0.detach().requires_grad_(), grad_ys.detach().requires_grad_()
+                gradients = run.backward_in_graph(leaves[0], params, leaves[1])
+                return (None, *follow(gradients, leaves, (y0, grad_ys), params))
+            grad_y0, grad_params = run.backward(grad_ys)
         return (None, grad_y0, *grad_params)
 
 
 def run_through(run: Run, problem: Problem) -> Solved:
     """Run a `Run` under autograd: its `Solved` with ys that know their way back."""
     ys = SolveFunction.apply(run, problem.y0, *problem.params)
-    return replace(run.solved, ys=ys)
+    return replace(run.solved, ys=ys, run=run)
 
 
 @dataclass
@@ -92,6 +116,7 @@ class Trace:
     a: list[Tensor] = field(default_factory=list)
     z: list[Tensor] = field(default_factory=list)
     parameter_gradient: list[Tensor] = field(default_factory=list)
+    curve: list[tuple[Sequence[float], Tensor, Tensor]] = field(default_factory=list)
 
     def add(self, t: float, a: Tensor, z: Tensor, parameter_gradient: Tensor | None) -> None:
         """Add the adjoint state at time t."""
@@ -103,6 +128,11 @@ class Trace:
                 a.new_zeros(0) if parameter_gradient is None else parameter_gradient.detach().clone()
             )
 
+    def add_curve(self, t: Sequence[float], a: Tensor, z: Tensor) -> None:
+        """Add the adjoint and the state between the steps, both (points, \\*y0.shape)."""
+        if self.wanted:
+            self.curve.append((t, a.detach(), z.detach()))
+
     def finish(self, restore: Callable[[Tensor], Tensor]) -> AdjointRecord | None:
         """The record in the user's layout; None if none was wanted."""
         if not self.wanted or not self.t:
@@ -112,6 +142,17 @@ class Trace:
             a=restore(torch.stack(self.a)).cpu().numpy(),
             z=restore(torch.stack(self.z)).cpu().numpy(),
             parameter_gradient=torch.stack(self.parameter_gradient).cpu().numpy(),
+            curve=self._finished_curve(restore),
+        )
+
+    def _finished_curve(self, restore: Callable[[Tensor], Tensor]) -> AdjointCurve | None:
+        if not self.curve:
+            return None
+        times, a, z = zip(*self.curve, strict=True)
+        return AdjointCurve(
+            t=np.concatenate(times),
+            a=restore(torch.cat(a)).cpu().numpy(),
+            z=restore(torch.cat(z)).cpu().numpy(),
         )
 
 
@@ -120,6 +161,7 @@ def write_record(
 ) -> None:
     """Fill in what `Solution.backward_steps`, `backward_stats` and `adjoint` show."""
     record = request.record
+    nfe += request.probe is not None  # which is looked at again
     record.steps = StepLog.from_rows(rows)
     record.stats = SolveStats(nfe, record.steps.n_accepted, record.steps.n_rejected, wall_time, n_jacobians)
     record.adjoint = trace.finish(request.restore)

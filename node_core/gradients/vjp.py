@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from node_core.fields.linearization import StagewiseLinearization, WritingLinearization
+from node_core.solvers.held import Held
 from node_core.solvers.problem import CountedField, Problem
 
 # (t, y, g) -> f(t, y), g^T df/dy, [g^T df/dp for each parameter]
@@ -23,7 +24,7 @@ class AutogradVjp:
 
     def __init__(self, problem: Problem) -> None:
         self._f = CountedField(problem.f, problem.y0)
-        self._params = problem.params
+        self._params, self._held = problem.params, Held(problem.params)
 
     @property
     def nfe(self) -> int:
@@ -38,9 +39,7 @@ class AutogradVjp:
             value = self._f(t, point)
             if not value.requires_grad:
                 return value, torch.zeros_like(y), [torch.zeros_like(p) for p in self._params]
-            gy, *gp = torch.autograd.grad(
-                value, (point, *self._params), g, create_graph=create_graph, materialize_grads=True
-            )
+            (gy,), gp = self._held.derivatives(value, (point,), g, create_graph=create_graph)
         return (value if create_graph else value.detach()), gy, gp
 
 

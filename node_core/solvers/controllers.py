@@ -18,10 +18,11 @@ SMALLEST_MEMORY = 1e-4
 
 
 class ControllerState(NamedTuple):
-    """Error ratios of the last two accepted steps, at least `SMALLEST_MEMORY`."""
+    """Error ratios of the last two accepted steps, at least `SMALLEST_MEMORY`, and how the last attempt ended."""
 
     previous: float = 1.0
     before: float = 1.0
+    rejected: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,29 @@ class Controller:
     def apply(
         self, state: ControllerState, error_ratio: float, error_order: int
     ) -> tuple[bool, float, ControllerState]:
-        """Judge a step: (accepted, factor on dt, next state). An error that is no number is a rejection."""
-        accepted = error_ratio <= 1.0
+        """Judge a step: (accepted, factor on dt, next state). An error that is no number is a rejection.
+
+        The step accepted right after a rejection does not let dt grow: what was rejected may still lie ahead (Hairer,
+        Norsett, Wanner, "Solving ODEs I", II.4; their codes and SciPy's do the same).
+        """
         if not error_ratio < 1e300:
-            return False, self.smallest, state
-        if error_ratio == 0.0:
-            return True, self.largest, ControllerState(SMALLEST_MEMORY, state.previous)
+            return False, self.smallest, state._replace(rejected=True)
         exponent = 1.0 / (error_order + 1)
-        if not accepted:
+        if error_ratio > 1.0:
             # A rejection is a warning that the history is stale: answer this error alone, and never grow.
-            return False, min(1.0, max(self.smallest, self.safety * error_ratio**-exponent)), state
+            factor = min(1.0, max(self.smallest, self.safety * error_ratio**-exponent))
+            return False, factor, state._replace(rejected=True)
+        largest = 1.0 if state.rejected else self.largest
+        remembered = ControllerState(max(error_ratio, SMALLEST_MEMORY), state.previous)
+        if error_ratio == 0.0:
+            return True, largest, remembered
         beta1, beta2, beta3 = self.beta
         factor = error_ratio ** (-beta1 * exponent)
         if beta2:
             factor *= state.previous ** (-beta2 * exponent)
         if beta3:
             factor *= state.before ** (-beta3 * exponent)
-        factor = min(self.largest, max(self.smallest, self.safety * factor))
-        return True, factor, ControllerState(max(error_ratio, SMALLEST_MEMORY), state.previous)
+        return True, min(largest, max(self.smallest, self.safety * factor)), remembered
 
 
 CONTROLLERS: dict[str, Controller] = {

@@ -6,7 +6,6 @@ It knows neither stages nor tensors: a `Stepper` makes the steps, a `Controller`
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,13 +13,16 @@ from typing import Protocol
 import numpy as np
 
 from node_core.solution import Status
+from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import Controller, ControllerState
-from node_core.solvers.events import Crossing, Event, locate
-from node_core.solvers.step import Array, Field, Step, Stepper, with_end_slope
+from node_core.solvers.events import ZERO_AT_START, Crossing, Event, EventSearch, states_within
+from node_core.solvers.field_clock import FieldClock
+from node_core.solvers.reasons import exploded, no_derivative, noise, not_finite, out_of_time, undefined
+from node_core.solvers.step_size import grid, initial_step, smallest_step
+from node_core.solvers.steppers.step import Array, Field, Step, Stepper, with_end_slope
 
 Row = tuple[float, float, float, bool]
 Observer = Callable[[float, Array], None]
-EPSILON = 2.220446049250313e-16
 
 
 class Norm(Protocol):
@@ -41,7 +43,7 @@ class Norm(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """When to give up: attempts, and seconds of wall time (None: no limit)."""
+    """When to give up: attempts, and seconds of processor time (None: no limit)."""
 
     max_steps: int = 10_000
     time_limit: float | None = None
@@ -86,6 +88,8 @@ def integrate(
     event: Event | None = None,
     f0: Array | None = None,
     observe: Observer | None = None,
+    clock: FieldClock | None = None,
+    max_step: float = math.inf,
 ) -> LoopResult:
     """Solve dy/dt = f(t, y) from ts[0] to ts[-1], with outputs at ts.
 
@@ -94,18 +98,22 @@ def integrate(
             by Hairer's rule if None.
         controller: judges the steps of an adaptive method; None keeps `dt` fixed.
         keep_steps: keep the accepted steps, for dense output and the discrete gradients.
-        event: stop where event(t, y) crosses zero.
+        event: stop where it happens, see `events`.
         f0: f(ts[0], y0) where it is known.
         observe: called with (t, y) after every accepted step.
+        clock: knows when f jumps: a step ends at each of these moments, and the solve begins anew on the other side.
+        max_step: the longest step of an adaptive method.
     """
-    loop = _Loop(stepper, f, y0, ts, norm, controller, limits or Limits(), keep_steps, event, f0, observe)
-    if ts[0] != ts[-1]:
+    loop = _Loop(stepper, f, y0, ts, norm, limits or Limits(), keep_steps, event, f0, observe, clock)
+    if loop.search is not None and loop.search.at_start:
+        loop.stop_at_start()
+    elif ts[0] != ts[-1]:
         # A step may probe states that overflow; the loop judges them, numpy need not warn of them.
         with np.errstate(over="ignore", invalid="ignore"):
             if controller is None:
                 loop.run_fixed(_positive(dt))
             else:
-                loop.run_adaptive(controller, dt)
+                loop.run_adaptive(controller, dt, max_step)
     return loop.result
 
 
@@ -124,79 +132,103 @@ class _Loop:
         y0: Array,
         ts: Sequence[float],
         norm: Norm,
-        controller: Controller | None,
         limits: Limits,
         keep_steps: bool,
         event: Event | None,
         f0: Array | None,
         observe: Observer | None,
+        clock: FieldClock | None,
     ) -> None:
         self.stepper, self.f, self.ts, self.norm, self.limits = stepper, f, ts, norm, limits
-        self.keep_steps, self.event, self.observe = keep_steps, event, observe
+        self.keep_steps, self.observe, self.clock = keep_steps, observe, clock
         self.end, self.span = ts[-1], abs(ts[-1] - ts[0])
         self.direction = 1.0 if ts[-1] >= ts[0] else -1.0
         self.result = LoopResult(ys=[y0[None]], t=ts[0], y=y0, f=f0)
-        self.deadline = math.inf if limits.time_limit is None else time.perf_counter() + limits.time_limit
-        self.event_value = event(ts[0], y0) if event else 0.0
+        self.deadline = Deadline(limits.time_limit)
+        self.search = EventSearch(event, ts[0], y0) if event is not None else None
+        # Where a step must end: at every jump of f, and at the end.
+        self.stops = [*(clock.stops(ts[0], ts[-1]) if clock else ()), ts[-1]]
+        self.stop = self.stops[0]
         self.running = True
 
+    def _enter(self, stop: float) -> None:
+        """Begin the piece that ends at `stop`."""
+        self.stop = stop
+        if self.clock is not None:
+            self.clock.enter(self.result.t, stop - self.result.t)
+
     def run_fixed(self, dt: float) -> None:
-        """Take steps of one length; the last is cut to end on time."""
-        result, t0 = self.result, self.ts[0]
-        # A span that is a whole number of steps up to rounding must not get a sliver of a step at its end.
-        count = max(1, math.ceil(abs(self.end - t0) / dt - 1e-9))
-        for i in range(count):
+        """Take steps of one length; those that end at a stop are cut to end on time."""
+        for stop in self.stops:
+            self._enter(stop)
+            self._run_fixed_piece(dt)
+            if not self.running:
+                return
+
+    def _run_fixed_piece(self, dt: float) -> None:
+        result, start = self.result, self.result.t
+        for t1 in grid(self.ts[0], start, self.stop, dt):
             if not self._may_go_on():
                 return
             t = result.t
-            t1 = self.end if i == count - 1 else t0 + self.direction * dt * (i + 1)
             attempt = self.stepper.step(self.f, t, result.y, t1 - t, result.f)
             good = attempt.failure is None and self.norm.is_finite(attempt.y1)
             result.rows.append((t, t1 - t, math.nan, good))
-            if not good and i == 0 and not self._field_is_finite():
+            if not good and t == start and not self._field_is_finite():
                 return None
+            nowhere = None
+            if not good:
+                nowhere = undefined(self.f, t, t1, result.y) or no_derivative(self.stepper, t1, result.y)
+            if nowhere is not None:
+                return self._stop(Status.NON_FINITE, nowhere)
             if attempt.failure is not None:
                 return self._stop(
                     Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt"
                 )
             if not good:
-                return self._stop(
-                    Status.NON_FINITE,
-                    f"the state exploded (it is no longer finite) at t = {t1:.6g}: take a smaller dt than {dt:.4g}, "
-                    "or an adaptive method",
-                )
+                return self._stop(Status.NON_FINITE, exploded(t1, dt))
             self._accept(Step(t, t1 - t, result.y, result.f, attempt), t1)
             if not self.running:
                 return
 
-    def run_adaptive(self, controller: Controller, dt0: float | None) -> None:
-        """Take steps whose local error stays within the tolerance."""
-        result, stepper, norm = self.result, self.stepper, self.norm
+    def run_adaptive(self, controller: Controller, dt0: float | None, max_step: float) -> None:
+        """Take steps whose local error stays within the tolerance; behind every jump of f, begin anew."""
+        for stop in self.stops:
+            self._enter(stop)
+            self._run_adaptive_piece(controller, dt0, max_step)
+            if not self.running:
+                return
+
+    def _run_adaptive_piece(self, controller: Controller, dt0: float | None, max_step: float) -> None:
+        result, stepper, norm, stop = self.result, self.stepper, self.norm, self.stop
         if result.f is None:
             result.f = self.f(result.t, result.y)
         if not self._field_is_finite():
             return
         if dt0 is None:
-            dt0 = initial_step(stepper, self.f, result.t, result.y, result.f, self.end, norm)
+            dt0 = initial_step(stepper, self.f, result.t, result.y, result.f, stop, norm)
             dt0 = max(dt0, 2 * smallest_step(result.t, self.span))
         dt, state, ratio, failure = dt0, ControllerState(), 0.0, None
         while self._may_go_on():
             t = result.t
-            remaining = abs(self.end - t)
+            dt, remaining = min(dt, max_step), abs(stop - t)
             if dt < smallest_step(t, self.span) and dt < remaining:
                 return self._stop_underflow(t, ratio, failure)
             if result.f is None:
                 # Evaluated here, so that a step that is tried again does not evaluate it again.
                 result.f = self.f(t, result.y)
-            last = dt >= remaining
-            h = self.end - t if last else self.direction * dt
+            # a step that ends within rounding of the stop is the last: what it would leave is no step at all
+            last = dt >= remaining - smallest_step(stop, self.span)
+            # The step is as long as the clock moves: beside a large t that is not quite dt.
+            t1 = stop if last else t + self.direction * dt
+            h = t1 - t
             attempt = stepper.step(self.f, t, result.y, h, result.f)
             failure = attempt.failure
             ratio = norm(attempt.error, result.y, attempt.y1) if failure is None else math.inf
             accepted, factor, state = controller.apply(state, ratio, stepper.error_order)
             result.rows.append((t, h, ratio, accepted))
             if accepted:
-                self._accept(Step(t, h, result.y, result.f, attempt), self.end if last else t + h)
+                self._accept(Step(t, h, result.y, result.f, attempt), t1)
                 if not self.running or last:
                     return
             elif norm.is_unreachable(result.y):
@@ -218,12 +250,8 @@ class _Loop:
                 f"max_steps, {'or ' if not stiff else ''}loosen the tolerance{stiff}",
             )
             return False
-        if time.perf_counter() > self.deadline:
-            self._stop(
-                Status.TIME_LIMIT,
-                f"time_limit = {self.limits.time_limit:g} s is over at t = {t:.6g} of {self.end:.6g}: raise "
-                "time_limit, or loosen the tolerance",
-            )
+        if self.deadline.is_over():
+            self._stop(Status.TIME_LIMIT, out_of_time(self.limits.time_limit, t, self.end))
             return False
         return True
 
@@ -234,12 +262,13 @@ class _Loop:
             result.f = self.f(result.t, result.y)
         if self.norm.is_finite(result.f):
             return True
-        self._stop(
-            Status.NON_FINITE, f"f(t, y) is not finite at t = {result.t:.6g}: check the field and y0 there"
-        )
+        self._stop(Status.NON_FINITE, not_finite(result.t))
         return False
 
     def _stop(self, status: Status, message: str) -> None:
+        """End the solve; where it looks like a hard problem, see whether it is one."""
+        if status in (Status.MAX_STEPS, Status.STEP_UNDERFLOW, Status.NO_CONVERGENCE, Status.TIME_LIMIT):
+            message = noise(self.f, self.result.t, self.result.y) or message
         self.result.status, self.result.message, self.running = status, message, False
 
     def _stop_underflow(self, t: float, ratio: float, failure: str | None) -> None:
@@ -250,7 +279,8 @@ class _Loop:
         elif not math.isfinite(ratio):
             self._stop(
                 Status.NON_FINITE,
-                f"the state stops being finite just after t = {t:.6g}: the solution blows up there, or the field is "
+                no_derivative(self.stepper, t, self.result.y)
+                or f"the state stops being finite just after t = {t:.6g}: the solution blows up there, or the field is "
                 "not defined beyond; end the time span before it",
             )
         else:
@@ -268,25 +298,43 @@ class _Loop:
     def _accept(self, step: Step, t1: float) -> None:
         """Move on to t1: hand out the outputs that the step passed, and look for the event."""
         result, ts, attempt = self.result, self.ts, step.result
-        if self.event is not None:
-            value = self.event(t1, attempt.y1)
-            if self.event_value * value < 0 or (value == 0 and self.event_value != 0):
-                step = with_end_slope(self.stepper, self.f, step, t1)
-                crossing = locate(self.event, self.event_value, self.stepper, self.f, step)
-                self._hand_out(step, crossing.t, whole=crossing.t == t1)
-                result.crossing = crossing
-                self._keep(step)
-                result.t, result.y, result.f = crossing.t, crossing.y, None
-                return self._stop(Status.EVENT, f"the event function crossed zero at t = {crossing.t:.6g}")
-            self.event_value = value
-        i = result.n_outputs
-        if i < len(ts) and (ts[i] - t1) * self.direction < 0:
+        if self.search is not None:
+            step = with_end_slope(self.stepper, self.f, step, t1)
+            states = states_within(self.stepper, self.f, step)
+            theta = self.search.look(step.t, t1, attempt.y1, states)
+            if theta is not None:
+                return self._stop_within(step, t1, theta)
+        i, jumps = result.n_outputs, t1 == self.stop != self.end
+        # The slope at the end of a step that ends at a jump is nowhere else: the next step begins with another.
+        if (i < len(ts) and (ts[i] - t1) * self.direction < 0) or (jumps and self.keep_steps):
             step = with_end_slope(self.stepper, self.f, step, t1)
         self._hand_out(step, t1, whole=True)
         self._keep(step)
-        result.t, result.y, result.f = t1, attempt.y1, step.result.f1
+        result.t, result.y, result.f = t1, attempt.y1, None if jumps else step.result.f1
         if self.observe is not None:
             self.observe(t1, attempt.y1)
+
+    def stop_at_start(self) -> None:
+        """Stop where the solve begins, because the event function is zero there."""
+        t0, y0 = self.result.t, self.result.y
+        self.result.crossing = Crossing(t0, y0, 0.0)
+        self._stop(Status.EVENT, ZERO_AT_START.format(t0))
+
+    def _stop_within(self, step: Step, t1: float, theta: float) -> None:
+        """Stop at the event at theta of an accepted step to t1; at theta = 0 the step was not to be made."""
+        result = self.result
+        if theta == 0.0:
+            crossing = Crossing(step.t, step.y0, 0.0 if step.t == self.ts[0] else 1.0)
+        else:
+            t, y = t1, step.result.y1
+            if theta < 1.0:
+                t, y = step.t + theta * (t1 - step.t), self.stepper.interpolate(self.f, step, [theta])[0]
+            crossing = Crossing(t, y, theta)
+            self._hand_out(step, t, whole=theta == 1.0)
+            self._keep(step)
+            result.t, result.y, result.f = t, y, None
+        result.crossing = crossing
+        self._stop(Status.EVENT, f"the event function crossed zero at t = {crossing.t:.6g}")
 
     def _keep(self, step: Step) -> None:
         if self.keep_steps:
@@ -309,36 +357,3 @@ class _Loop:
             )
             i += 1
         result.n_outputs = i
-
-
-def smallest_step(t: float, span: float) -> float:
-    """The length below which a step no longer moves t: some units in its last place."""
-    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * span)
-
-
-def initial_step(
-    stepper: Stepper,
-    f: Field,
-    t0: float,
-    y0: Array,
-    f0: Array,
-    end: float,
-    norm: Callable[[Array, Array, Array], float],
-) -> float:
-    """First step of an adaptive method (Hairer, Norsett, Wanner, "Solving ODEs I", II.4), one evaluation of f.
-
-    Returns a positive length, for an f0 that is finite.
-    """
-    span = abs(end - t0)
-    size, slope = norm(y0, y0, y0), norm(f0, y0, y0)
-    if not math.isfinite(slope):
-        return span * EPSILON
-    h0 = 1e-6 if size < 1e-5 or slope < 1e-5 else 0.01 * size / slope
-    h0 = min(h0, span)
-    h = h0 if end >= t0 else -h0
-    bend = norm(f(t0 + h, y0 + h * f0) - f0, y0, y0) / h0
-    if not math.isfinite(bend):
-        return min(h0, span) * 1e-3
-    steepest = max(slope, bend)
-    h1 = max(1e-6, h0 * 1e-3) if steepest <= 1e-15 else (0.01 / steepest) ** (1.0 / (stepper.error_order + 1))
-    return min(100 * h0, h1, span)

@@ -6,8 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from node_core.solvers.tableau import ButcherTableau
-from node_core.solvers.tableaus import TABLEAUS
+from node_core.solvers.tableaus.tableau import ButcherTableau
+from node_core.solvers.tableaus.tableaus import TABLEAUS
 
 Family = Literal["explicit", "implicit", "scipy"]
 
@@ -134,14 +134,65 @@ _ALL = (
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 
+# What other libraries call their methods, in lower case without signs, and what does the same here ...
+_SAME_ELSEWHERE = {
+    "dopri5": ("rk45", "ode45", "dp5", "dormandprince", "dormandprince54"),
+    "bosh3": ("rk23", "ode23", "bs3", "bogackishampine", "bogackishampine32"),
+    "dopri8": ("dop853", "rk853"),
+    "fehlberg45": ("rkf45", "rkf54", "fehlberg"),
+    "tsit5": ("tsitouras", "tsitouras54"),
+    "rk4": ("rk4classic", "rungekutta4"),
+    "euler": ("forwardeuler", "expliciteuler"),
+    "heun": ("heun2", "improvedeuler"),
+    "implicit_euler": ("backwardeuler", "bdf1"),
+    "trapezoid": ("trapezoidal", "cranknicolson", "ode23t"),
+    "scipy_radau": ("radau", "radau5", "radauiia5"),
+    "scipy_lsoda": ("lsoda", "odeint"),
+    "scipy_adams": ("vode", "zvode", "ode113", "cvodeadams", "explicitadams", "implicitadams", "fixedadams"),
+}
+# ... or comes next to it.
+_NEAR_ELSEWHERE = {
+    "rodas5p": (
+        *("bdf", "ndf", "qndf", "fbdf", "cvodebdf", "ode15s", "ode23s", "ode23tb", "trbdf2", "rosenbrock23"),
+        *(
+            "rodas4",
+            "rodas5",
+            "kvaerno3",
+            "kvaerno4",
+            "kvaerno5",
+            "kencarp3",
+            "kencarp4",
+            "kencarp5",
+            "sdirk2",
+        ),
+        *("gl2", "gl4", "gl6", "radauiia3"),
+    ),
+    "dopri8": ("ode78", "ode89", "vern6", "vern7", "vern8", "vern9"),
+    "bosh3": ("adaptiveheun", "fehlberg2", "heun3", "ssprk3"),
+    "midpoint": ("reversibleheun", "leapfrog", "leapfrogmidpoint", "asynchronousleapfrog", "alf"),
+}
+
+
 def method_named(name: str) -> Method:
     """Look a method up by its name.
 
     Raises:
-        ValueError: if there is none; names the closest match and all methods.
+        ValueError: if there is none; names what another library's name stands for, or the closest match.
     """
     if isinstance(name, str) and name in METHODS:
         return METHODS[name]
-    closest = difflib.get_close_matches(str(name).lower(), METHODS, n=1, cutoff=0.5)
-    hint = f"did you mean {closest[0]!r}? All methods" if closest else "choose one of"
-    raise ValueError(f"Unknown method {name!r}: {hint}: {', '.join(METHODS)}.")
+    raise ValueError(f"Unknown method {name!r}: {_hint(str(name))}: {', '.join(METHODS)}.")
+
+
+def _hint(name: str) -> str:
+    """What was probably meant."""
+    bare = "".join(c for c in name.lower() if c.isalnum())
+    for ours, others in _SAME_ELSEWHERE.items():
+        if bare in others:
+            return f"here it is called {ours!r}. All methods"
+    for ours, others in _NEAR_ELSEWHERE.items():
+        if bare in others:
+            stiff = " (or 'scipy_radau' and 'scipy_lsoda' of SciPy)" if METHODS[ours].stiff else ""
+            return f"there is none here, {ours!r} comes next to it{stiff}. All methods"
+    closest = difflib.get_close_matches(name.lower(), METHODS, n=1, cutoff=0.5)
+    return f"did you mean {closest[0]!r}? All methods" if closest else "choose one of"

@@ -1,5 +1,9 @@
 """How large an error is: the root mean square over all entries, in units of the tolerance.
 
+It bounds the mean over all entries, not each of them: in a batch of n rows, one row's error may be sqrt(n) times the
+tolerance while the others' are far below it, and what is accepted for one row depends on the others. Steps of their own
+(`per_sample`) are measured row by row.
+
 A solve's states are all of one kind, torch or numpy, so it picks one of the two norms at its start.
 """
 
@@ -10,7 +14,7 @@ import math
 import numpy as np
 import torch
 
-from node_core.solvers.step import Array
+from node_core.solvers.steppers.step import Array
 
 _NUMPY_TYPES = (torch.float32, torch.float64)
 

@@ -7,19 +7,20 @@ rows that have arrived are no longer evaluated.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from node_core.solution import Status
+from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import ControllerState
-from node_core.solvers.explicit import combine
-from node_core.solvers.loop import smallest_step
 from node_core.solvers.problem import CountedField, Problem
+from node_core.solvers.reasons import noise
 from node_core.solvers.solve import Solved
-from node_core.solvers.tableau import ButcherTableau
+from node_core.solvers.step_size import smallest_step
+from node_core.solvers.steppers.explicit import combine
+from node_core.solvers.tableaus.tableau import ButcherTableau
 
 SampleRow = tuple[float, float, float, bool, int]
 
@@ -49,10 +50,14 @@ class _Batch:
         self._t = [self._ts[0]] * rows
         self._next_output = [1] * rows
         self._attempts = [0] * rows
-        self._state = [ControllerState()] * rows
-        self._f0 = self._call(list(range(rows)), 0.0, [0.0] * rows, self._y)
         self._span = abs(self._ts[-1] - self._ts[0])
-        self._dt = self._first_steps()
+        # Each row meets the jumps of f at its own pace.
+        clock = problem.clock
+        self._clocks = None if clock is None else [clock.copy() for _ in range(rows)]
+        self._stops = [*(clock.stops(self._ts[0], self._ts[-1]) if clock else ()), self._ts[-1]]
+        self._piece = [0] * rows
+        self._dt, self._state = [0.0] * rows, [ControllerState()] * rows
+        self._f0 = self._begin_piece(list(range(rows)), self._y)
         self._log: list[SampleRow] = []
         self._ys = torch.zeros((len(self._ts), *problem.y0.shape), dtype=self._y.dtype, device=self._y.device)
         self._ys = self._ys.index_put((torch.tensor(0),), self._y)
@@ -68,10 +73,10 @@ class _Batch:
     def run(self) -> Solved:
         """Step the rows under way until all have arrived or one cannot go on."""
         limit = self._problem.settings.limits.time_limit
-        deadline = math.inf if limit is None else time.perf_counter() + limit
+        deadline = Deadline(limit)
         active = list(range(len(self._y)))
         while active and self._status is Status.SUCCESS:
-            if time.perf_counter() > deadline:
+            if deadline.is_over():
                 self._stop(
                     Status.TIME_LIMIT, f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
                 )
@@ -81,6 +86,7 @@ class _Batch:
         reached = min(self._next_output, default=1)
         return Solved(
             ys=self._ys[:reached],
+            times=self._ts[:reached],
             t_end=min(self._t, key=lambda t: t * self._direction, default=self._ts[0]),
             rows=self._log,  # type: ignore[arg-type]
             nfe=self._f.nfe,
@@ -89,6 +95,11 @@ class _Batch:
         )
 
     def _stop(self, status: Status, message: str) -> None:
+        if status is not Status.NON_FINITE:
+            rows = list(range(len(self._y)))
+            message = (
+                noise(lambda _, y: self._call(rows, 0.0, [0.0] * len(rows), y), None, self._y) or message
+            )
         self._status, self._message = status, message
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
@@ -97,22 +108,44 @@ class _Batch:
 
     def _call(self, rows: Sequence[int], c: float, h: Sequence[float], y: Tensor) -> Tensor:
         """f at t + c h of each row."""
-        times = self._column([self._t[i] + c * step for i, step in zip(rows, h, strict=True)], y)
+        at = [self._t[i] + c * step for i, step in zip(rows, h, strict=True)]
+        if self._clocks is not None:
+            at = [self._clocks[i](t) for i, t in zip(rows, at, strict=True)]
+        times = self._column(at, y)
         # The shape check of the counted field is for the whole batch; a subset of rows has fewer.
         self._f.expect(y)
-        return self._f(times, y)  # type: ignore[arg-type]
+        return self._f(times, y)
 
-    def _first_steps(self) -> list[float]:
+    def _stop_of(self, i: int) -> float:
+        """Where row i must end a step: at the next jump of f, or at the end."""
+        return self._stops[self._piece[i]]
+
+    def _begin_piece(self, rows: list[int], y: Tensor) -> Tensor:
+        """Let rows begin a piece in which f is smooth, at their states y; returns f there."""
+        if self._clocks is not None:
+            for i in rows:
+                self._clocks[i].enter(self._t[i], self._stop_of(i) - self._t[i])
+        f0 = self._call(rows, 0.0, [0.0] * len(rows), y)
+        for i, dt in zip(rows, self._first_steps(rows, y, f0), strict=True):
+            self._dt[i], self._state[i] = dt, ControllerState()
+        return f0
+
+    def _first_steps(self, rows: list[int], y: Tensor, f0: Tensor) -> list[float]:
         """Hairer's first step of each row, without its second evaluation: a fraction of |y| / |f|."""
-        settings = self._problem.settings
-        span, smallest = self._span, 2 * smallest_step(self._ts[0], self._span)
+        settings, span = self._problem.settings, self._span
         if settings.dt0 is not None:
-            return [min(settings.dt0, span)] * len(self._y)
+            return [min(settings.dt0, span)] * len(rows)
         with torch.no_grad():
-            size, slope = self._norms(self._y, self._y, self._y), self._norms(self._f0, self._y, self._y)
+            sizes, slopes = self._norms(y, y, y), self._norms(f0, y, y)
         return [
-            min(span, max(smallest, 1e-6 if not (d0 > 1e-5 and d1 > 1e-5) else 0.01 * d0 / d1))
-            for d0, d1 in zip(size, slope, strict=True)
+            min(
+                span,
+                max(
+                    2 * smallest_step(self._t[i], span),
+                    1e-6 if not (size > 1e-5 and slope > 1e-5) else 0.01 * size / slope,
+                ),
+            )
+            for i, size, slope in zip(rows, sizes, slopes, strict=True)
         ]
 
     def _norms(self, x: Tensor, a: Tensor, b: Tensor) -> list[float]:
@@ -127,11 +160,14 @@ class _Batch:
 
     def _attempt(self, active: list[int]) -> None:
         """One attempted step of every active row."""
-        tableau, end = self._tableau, self._ts[-1]
+        tableau, longest = self._tableau, self._problem.settings.max_step
         h = []
         for i in active:
-            remaining = end - self._t[i]
-            h.append(remaining if self._dt[i] >= abs(remaining) else self._direction * self._dt[i])
+            remaining = self._stop_of(i) - self._t[i]
+            length = min(self._dt[i], longest)
+            # as long as the row's clock moves, see the loop
+            moved = (self._t[i] + self._direction * length) - self._t[i]
+            h.append(remaining if length >= abs(remaining) else moved)
         index = torch.tensor(active, device=self._y.device)
         y = self._y[index]
         dt = self._column(h, y)
@@ -195,9 +231,9 @@ class _Batch:
         steps = [h[p] for p in accepted]
         y, y1, k = y[where], y1[where], [stage[where] for stage in k]
         starts = [self._t[i] for i in rows]
+        stops = [self._stop_of(i) for i in rows]
         ends = [
-            self._ts[-1] if self._ts[-1] - t == step else t + step
-            for t, step in zip(starts, steps, strict=True)
+            stop if stop - t == step else t + step for stop, t, step in zip(stops, starts, steps, strict=True)
         ]
         f1 = k[-1] if self._tableau.fsal else self._call(rows, 1.0, steps, y1)
         self._hand_out(rows, starts, ends, steps, y, y1, k, f1)
@@ -206,6 +242,15 @@ class _Batch:
         self._f0 = self._f0.index_copy(0, index, f1)
         for i, t1 in zip(rows, ends, strict=True):
             self._t[i] = t1
+        self._cross([i for i in rows if self._t[i] == self._stop_of(i) != self._ts[-1]])
+
+    def _cross(self, rows: list[int]) -> None:
+        """Let rows that stand at a jump of f begin anew behind it."""
+        if rows:
+            for i in rows:
+                self._piece[i] += 1
+            index = torch.tensor(rows, device=self._y.device)
+            self._f0 = self._f0.index_copy(0, index, self._begin_piece(rows, self._y[index]))
 
     def _hand_out(
         self,

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from node_core.fields.own import own_method
 from node_core.solution import Status
 from node_core.solvers.dense import DenseSolution
+from node_core.solvers.dual import is_recorded
 from node_core.solvers.events import Crossing, Event
-from node_core.solvers.explicit import explicit_stepper
-from node_core.solvers.explicit_numpy import numpy_stepper
-from node_core.solvers.implicit import ImplicitEuler, Trapezoid
-from node_core.solvers.jacobian import Jacobian, jacobian_of, numpy_field
+from node_core.solvers.field_clock import FieldClock
+from node_core.solvers.fixed import integrate_fixed
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
+from node_core.solvers.methods import Method
 from node_core.solvers.norms import NumpyNorm, TorchNorm
-from node_core.solvers.problem import CountedField, Problem, Settings
-from node_core.solvers.rosenbrock import RosenbrockStepper
-from node_core.solvers.scipy_reference import scipy_solve
-from node_core.solvers.step import Array, Field, Step, Stepper
+from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime
+from node_core.solvers.steppers.explicit import ExplicitStepper, explicit_stepper
+from node_core.solvers.steppers.explicit_numpy import numpy_stepper
+from node_core.solvers.steppers.implicit import ImplicitEuler, Trapezoid
+from node_core.solvers.steppers.jacobian import Jacobian, NumpyField, numpy_field
+from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
+from node_core.solvers.steppers.scipy_reference import scipy_solve
+from node_core.solvers.steppers.step import Array, Field, Step, Stepper
 
 
 @dataclass
@@ -33,15 +39,19 @@ class Solved:
     """What a solve computed.
 
     Attributes:
-        ys: states at the first ys.shape[0] output times.
+        ys: states at `times`.
+        times: the output times that were reached, then the time of an event after the start.
         t_end: where it ended.
         rows: every attempt.
         nfe, n_jacobians: its cost.
         steps, stepper: the accepted steps if they were kept, and what made them.
         dense: y at given times, if the steps were kept.
+        slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
+        run: the `Run` that hid the solve from autograd, if one did.
     """
 
     ys: Tensor
+    times: tuple[float, ...]
     t_end: float
     rows: list[Row]
     nfe: int
@@ -52,6 +62,13 @@ class Solved:
     stepper: Stepper | None = None
     dense: Callable[[Sequence[float]], Tensor] | None = None
     crossing: Crossing | None = None
+    slope: Tensor | None = None
+    run: Any = None
+
+    @property
+    def ends_with_event(self) -> bool:
+        """Whether the last row of ys is the state at the event."""
+        return self.crossing is not None and self.crossing.theta > 0.0
 
 
 class LeadingNorm(TorchNorm):
@@ -75,43 +92,64 @@ def solve(
     observe: Observer | None = None,
     f0: Tensor | None = None,
     measured: int | None = None,
-    numpy: bool = False,
+    bare: bool = False,
 ) -> Solved:
     """Solve a problem; differentiable where torch's grad mode is on and the method is our own.
 
     Args:
         observe: called with (t, y) after every accepted step.
         f0: f(ts[0], y0) where it is known (its evaluation is not counted here).
-        numpy: a single small trajectory may run in numpy; its steps are not kept then, only its dense output.
+        bare: nobody outside needs the steps, only dense output: fixed steps are made by the bare formulas, and a single
+            small trajectory may run in numpy.
         measured: number of leading entries of a flat state that the error norm looks at (None: all).
     """
     settings = problem.settings
     if settings.method.family == "scipy":
         return _solve_by_scipy(problem, event, observe)
-    if numpy and _runs_in_numpy(problem, observe):
+    if bare and _runs_in_numpy(problem, observe):
         return _solve_in_numpy(problem, keep_steps, event, f0)
     y0 = problem.y0
     f = CountedField(problem.f, y0)
-    stepper, jacobian = make_stepper(settings, problem.f, y0)
+    stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
     norm = (
         LeadingNorm(settings.rtol, settings.atol, measured)
         if measured
         else TorchNorm(settings.rtol, settings.atol)
     )
-    result = _run(stepper, f, y0, problem, norm, keep_steps, event, observe, f0)
-    dense = DenseSolution(stepper, problem.f, result.steps, y0, result.t, torch.stack) if keep_steps else None
-    return _solved(result, torch.cat(result.ys), f.nfe, stepper, jacobian, dense)
+    plain = bare and event is None and problem.clock is None
+    if plain and isinstance(stepper, ExplicitStepper) and not stepper.adaptive:
+        result, f = _run_bare(stepper, problem, keep_steps, f0)
+    else:
+        result = _run(stepper, f, y0, problem, norm, keep_steps, event, observe, f0)
+    dense = None
+    if keep_steps:
+        own = CountedField(problem.f, y0)
+        dense = DenseSolution(stepper, own, result.steps, y0, result.t, torch.stack, problem.clock)
+    return _solved(problem, result, torch.cat(_chunks(result)), f.nfe, stepper, jacobian, dense)
 
 
-def make_stepper(settings: Settings, f: Field, y0: Tensor) -> tuple[Stepper, Jacobian | None]:
-    """The stepper of the method, and the Jacobian it uses, if any."""
+def make_stepper(
+    settings: Settings,
+    f: Field,
+    y0: Tensor,
+    params: Sequence[Tensor] = (),
+    clock: FieldClock | None = None,
+) -> tuple[Stepper, Jacobian | None]:
+    """The stepper of the method, and the Jacobian it uses, if any.
+
+    Args:
+        f: the field as the stepper will call it.
+        params: what f is differentiated by.
+        clock: of a field that jumps.
+    """
     method = settings.method
     if method.tableau is not None:
         return explicit_stepper(method.tableau, y0.dtype, y0.device), None
-    jacobian = jacobian_of(f, settings.jacobian)
+    jacobian = Jacobian(f, settings.jacobian)
     if method.name == "rodas5p":
-        return RosenbrockStepper(jacobian), jacobian
-    return (ImplicitEuler if method.name == "implicit_euler" else Trapezoid)(jacobian), jacobian
+        return RosenbrockStepper(jacobian, time_epsilon=settings.time_epsilon), jacobian
+    kind = ImplicitEuler if method.name == "implicit_euler" else Trapezoid
+    return kind(jacobian, params, clock), jacobian
 
 
 def _run(
@@ -139,10 +177,36 @@ def _run(
         event=event,
         observe=observe,
         f0=f0,
+        clock=problem.clock,
+        max_step=settings.max_step,
     )
 
 
+def _run_bare(
+    stepper: ExplicitStepper, problem: Problem, keep_steps: bool, f0: Tensor | None
+) -> tuple[LoopResult, CountedField]:
+    """The bare fixed steps, and the field that counted them."""
+    settings, field, dtype = problem.settings, problem.f, None
+    assert settings.dt is not None, "the front door checks dt"
+    if isinstance(field, TensorTime):
+        dtype, field = field.dtype, field.field
+    f = CountedField(field, problem.y0)
+    result = integrate_fixed(
+        stepper,
+        f,
+        problem.y0,
+        problem.ts,
+        settings.dt,
+        limits=settings.limits,
+        time_dtype=dtype,
+        keep_steps=keep_steps,
+        f0=f0,
+    )
+    return result, f
+
+
 def _solved(
+    problem: Problem,
     result: LoopResult,
     ys: Tensor,
     nfe: int,
@@ -152,9 +216,10 @@ def _solved(
 ) -> Solved:
     return Solved(
         ys=ys,
+        times=_times(problem, result.n_outputs, result.crossing),
         t_end=result.t,
         rows=result.rows,
-        nfe=nfe,
+        nfe=nfe + (jacobian.nfe if jacobian is not None else 0),
         status=result.status,
         message=result.message,
         n_jacobians=jacobian.calls if jacobian is not None else 0,
@@ -162,7 +227,31 @@ def _solved(
         stepper=stepper,
         dense=dense,
         crossing=result.crossing,
+        slope=_first_slope(problem.settings.method, result.steps),
     )
+
+
+def _first_slope(method: Method, steps: Sequence[Step]) -> Tensor | None:
+    """f where the first step begins; None where nothing evaluated it."""
+    if not steps:
+        return None
+    found, stages = steps[0].f0, steps[0].result.stages
+    if found is None:
+        # Rosenbrock methods are always given it.
+        found = stages if method.tableau is None else stages[0]
+    return torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+
+
+def _chunks(result: LoopResult) -> list[Array]:
+    """The chunks of ys, with the state at an event after the start."""
+    crossing = result.crossing
+    return result.ys if crossing is None or crossing.theta == 0.0 else [*result.ys, crossing.y[None]]
+
+
+def _times(problem: Problem, outputs: int, crossing: Crossing | None) -> tuple[float, ...]:
+    """The times of the rows of ys."""
+    event = () if crossing is None or crossing.theta == 0.0 else (crossing.t,)
+    return problem.ts[:outputs] + event
 
 
 def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
@@ -175,7 +264,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     return (
         (knows_numpy or problem.settings.method.family == "implicit")
         and observe is None
-        and not torch.is_grad_enabled()
+        and not is_recorded()
         and y0.ndim == 1
         and y0.dtype == torch.float64
         and y0.device.type == "cpu"
@@ -184,17 +273,25 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
 
 
 def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0: Tensor | None) -> Solved:
-    bare = numpy_field(problem.f)
+    bare, checked = numpy_field(problem.f), CountedField(problem.f, problem.y0)
     y0 = problem.y0.detach().numpy()
     calls = 0
+
+    def own(t: float, y: Array) -> Array:
+        if bare is not problem.f:
+            with torch.no_grad():
+                return checked(t, torch.from_numpy(y)).numpy()
+        dy = np.array(bare(t, y))  # see `CountedField`
+        if dy.shape != y.shape:
+            raise ValueError(
+                f"f(t, y) returned shape {dy.shape} for a state of shape {y.shape}: return dy/dt"
+            )
+        return dy
 
     def f(t: float, y: Array) -> Array:
         nonlocal calls
         calls += 1
-        if calls == 1 and bare is not problem.f:
-            with torch.no_grad():  # the first result of a torch field is checked, as everywhere
-                return CountedField(problem.f, problem.y0)(t, torch.from_numpy(y)).numpy()
-        return bare(t, y)
+        return own(t, y)
 
     tableau = problem.settings.method.tableau
     stepper: Stepper
@@ -205,18 +302,22 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0:
     norm = NumpyNorm(problem.settings.rtol, problem.settings.atol)
     numpy_event: Event | None = None
     if event is not None:
-        numpy_event = lambda t, y: event(t, torch.from_numpy(y))  # noqa: E731
+        numpy_event = event._replace(function=lambda t, y: event.function(t, torch.from_numpy(y)))
     start = None if f0 is None else f0.detach().numpy()
     result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_event, f0=start)
     dense = None
     if keep_steps:
-        inner = DenseSolution(stepper, bare, result.steps, y0, result.t, np.stack)
+        inner = DenseSolution(stepper, own, result.steps, y0, result.t, np.stack, problem.clock)
         dense = lambda times: torch.from_numpy(inner(times))  # noqa: E731
-    solved = _solved(result, torch.from_numpy(np.concatenate(result.ys)), calls, stepper, jacobian, dense)
+    if isinstance(bare, NumpyField):
+        calls += bare.nfe
+    solved = _solved(
+        problem, result, torch.from_numpy(np.concatenate(_chunks(result))), calls, stepper, jacobian, dense
+    )
     # Kept steps hold numpy states here: nobody outside may take them for tensors.
     solved.steps = []
     if solved.crossing is not None:
-        solved.crossing = Crossing(solved.crossing.t, torch.from_numpy(solved.crossing.y))
+        solved.crossing = solved.crossing._replace(y=torch.from_numpy(solved.crossing.y))
     return solved
 
 
@@ -225,8 +326,14 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
     settings, y0 = problem.settings, problem.y0.detach()
     bare, checked = numpy_field(problem.f), CountedField(problem.f, y0)
     jacobian = settings.jacobian
-    if jacobian is None and bare is problem.f:
-        jacobian = getattr(bare, "jacobian", None)
+    if bare is problem.f:
+        jacobian = jacobian or own_method(bare, "jacobian")
+    matrix = Jacobian(problem.f, jacobian)
+    if bare is not problem.f and jacobian is not None:
+        jacobian = lambda t, y: to_numpy(matrix(t, to_tensor(y)))  # noqa: E731
+
+    def to_numpy(values: Tensor) -> NDArray[np.float64]:
+        return np.asarray(values.double().cpu().numpy())
 
     def to_tensor(values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(values).to(dtype=y0.dtype, device=y0.device)
@@ -235,32 +342,41 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
         if bare is problem.f:
             return np.asarray(bare(t, y))
         with torch.no_grad():
-            return np.asarray(checked(t, to_tensor(y)).cpu().numpy(), dtype=np.float64)
+            return to_numpy(checked(t, to_tensor(y)))
 
     result = scipy_solve(
         settings.method.name,
         f,
-        y0.cpu().numpy(),
+        to_numpy(y0),
         problem.ts,
         settings.rtol,
         settings.atol,
         settings.limits.max_steps,
         jacobian,
-        None if event is None else lambda t, y: event(t, to_tensor(y)),
+        None if event is None else event._replace(function=lambda t, y: event.function(t, to_tensor(y))),
         settings.limits.time_limit,
+        problem.clock,
+        settings.max_step,
+        settings.dt0,
     )
     if observe is not None and result.rows:
         ends = [t + dt for t, dt, _, _ in result.rows[:-1]] + [result.t_end]
         for t, y in zip(ends, to_tensor(result.dense(ends)), strict=True):
             observe(t, y)
+    crossing = None
+    if result.status is Status.EVENT:
+        crossing = Crossing(result.t_end, to_tensor(result.y_end), float(result.t_end != problem.ts[0]))
+    ys, times = to_tensor(result.ys), _times(problem, len(result.ys), crossing)
     return Solved(
-        ys=to_tensor(result.ys),
+        ys=ys if len(times) == len(ys) else torch.cat((ys, to_tensor(result.y_end)[None])),
+        times=times,
         t_end=result.t_end,
         rows=list(result.rows),
-        nfe=result.nfe,
+        nfe=result.nfe + matrix.nfe,
         status=result.status,
         message=result.message,
         n_jacobians=result.n_jacobians,
         dense=lambda times: to_tensor(result.dense(times)),
-        crossing=Crossing(result.t_end, to_tensor(result.y_end)) if result.status is Status.EVENT else None,
+        crossing=crossing,
+        slope=None if result.slope is None else to_tensor(result.slope),
     )

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from node_core.solvers.methods import METHODS, method_named
-from node_core.solvers.tableau import ButcherTableau
-from node_core.solvers.tableau_rosenbrock import RODAS5P
+from node_core.solvers.tableaus.tableau import ButcherTableau
+from node_core.solvers.tableaus.tableau_rosenbrock import RODAS5P
 
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
@@ -40,6 +40,14 @@ class StabilityRegion:
     re: FloatArray
     im: FloatArray
     magnitude: FloatArray
+
+
+_IN_A_LINE = 5  # terms: a third of a page's width holds no more
+_FORMULAS = {
+    "implicit_euler": r"\frac{1}{1 - z}",
+    "trapezoid": r"\frac{1 + z/2}{1 - z/2}",
+    "scipy_radau": r"\frac{1 + 2z/5 + z^2/20}{1 - 3z/5 + 3z^2/20 - z^3/60}",
+}
 
 
 def stability_polynomial(tableau: ButcherTableau) -> FloatArray:
@@ -111,6 +119,42 @@ def stability_function(method: str, z: npt.ArrayLike) -> ComplexArray:
     )
 
 
+def stability_formula(method: str) -> str:
+    """R(z) written out, LaTeX.
+
+    Raises:
+        ValueError: as `stability_function`.
+    """
+    tableau = method_named(method).tableau
+    if tableau is not None:
+        terms = _terms(stability_polynomial(tableau))
+        lines = [" + ".join(terms[i : i + _IN_A_LINE]) for i in range(0, len(terms), _IN_A_LINE)]
+        text = ("R(z) = " + r" \\ + ".join(lines)).replace("+ -", "- ")
+        return text if len(lines) == 1 else rf"\begin{{gathered}} {text} \end{{gathered}}"
+    if method == "rodas5p":
+        return rf"R(z) = \frac{{P_6(z)}}{{(1 - \gamma z)^7}}, \quad \gamma = {RODAS5P.gamma:.4f}"
+    if method in _FORMULAS:
+        return f"R(z) = {_FORMULAS[method]}"
+    stability_function(method, 0.0)  # says which methods have one
+    raise AssertionError(f"{method} has an R(z), but nobody wrote it out")
+
+
+def _terms(coefficients: FloatArray) -> list[str]:
+    """The terms of a polynomial, the lowest power first; a coefficient as a fraction where it is one."""
+    terms = []
+    for power, value in enumerate(coefficients):
+        if abs(value) < _ROUNDING:
+            continue
+        z = "" if power == 0 else "z" if power == 1 else f"z^{{{power}}}"
+        whole = round(1.0 / value)
+        if abs(value * whole - 1.0) < 1e-9:
+            terms.append((z or "1") if whole == 1 else rf"\tfrac{{{z}}}{{{whole}}}")
+        else:
+            digits, exponent = f"{value:.3e}".split("e")
+            terms.append(rf"{digits} \cdot 10^{{{int(exponent)}}} {z}")
+    return terms
+
+
 def with_stability_function() -> tuple[str, ...]:
     """Names of the methods that have an R(z), in the order of METHODS."""
     return tuple(name for name in METHODS if name not in ("scipy_lsoda", "scipy_adams"))
@@ -152,6 +196,19 @@ def imaginary_axis_limit(method: str) -> float:
         ValueError: as `stability_function`.
     """
     return _limit_along(method, 1j)
+
+
+def longest_step(method: str, rates: npt.ArrayLike) -> float:
+    """The longest h with |R(h' lambda)| <= 1 for all h' <= h and all eigenvalues that do not grow, Re lambda <= 0.
+
+    Euler: -2 Re lambda / |lambda|^2, the least over all of them. inf where no h is too long, or nothing decays; 0 where
+    every step amplifies what should stay as it is.
+
+    Raises:
+        ValueError: as `stability_function`.
+    """
+    steady = [complex(rate) for rate in np.ravel(np.asarray(rates)) if rate != 0 and complex(rate).real <= 0]
+    return min((_limit_along(method, rate / abs(rate)) / abs(rate) for rate in steady), default=math.inf)
 
 
 def scaled_eigenvalues(jacobians: npt.ArrayLike, dt: npt.ArrayLike) -> ComplexArray:

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from node_core.cnf.continuous import CNF, SolverChoice
+from node_core.cnf.continuous import CNF
 from node_core.cnf.divergence import Divergence
 from node_core.cnf.field import AugmentedField, ClosedFormField, augmented
 from node_core.cnf.hypernetwork import HypernetworkField
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
+from node_core.settings import SolverSettings
 
 STAGES = 4
 TAPED = ["one hidden layer", "two, with time", "two, elu", "hypernetwork"]
@@ -115,8 +116,8 @@ def test_the_gradient_of_a_likelihood_equals_autograd_through_the_solver(
     if gradient == "adjoint" and field.__dict__.get("activation") == "elu":
         pytest.skip("the trace of an ELU net jumps at its kinks: its adjoint equation has no smooth solution")
     tight = 1e-9 if gradient == "adjoint" else 1e-6
-    ours = CNF(field, solver=SolverChoice(rtol=tight, atol=tight, gradient=gradient))
-    theirs = CNF(Bare(), solver=SolverChoice(rtol=tight, atol=tight))
+    ours = CNF(field, solver=SolverSettings(rtol=tight, atol=tight, gradient=gradient))
+    theirs = CNF(Bare(), solver=SolverSettings(rtol=tight, atol=tight))
     assert not isinstance(theirs.augmented_field(x), ClosedFormField)
     found = torch.autograd.grad(-ours.log_prob(x).mean(), list(field.parameters()), materialize_grads=True)
     expected = torch.autograd.grad(
@@ -133,7 +134,7 @@ def test_kept_activations_find_their_stages_among_rejected_attempts_and_may_be_a
             p.mul_(6.0)
     x, found = random(200, 2), []
     for gradient in ("backprop", "checkpointed"):
-        flow = CNF(field, t1=2.0, solver=SolverChoice(rtol=1e-4, atol=1e-4, gradient=gradient))
+        flow = CNF(field, t1=2.0, solver=SolverSettings(rtol=1e-4, atol=1e-4, gradient=gradient))
         there = flow.inverse(x)
         assert there.solution.stats.n_rejected > 0
         loss = -(flow.base.log_prob(there.points) + there.log_det).mean()

@@ -1,12 +1,14 @@
 """The cost study: what it returns is consistent, and its mistakes are sentences. No timing is judged."""
 
 import pickle
+import time
 
 import numpy as np
 import pytest
+import torch
 
-from node_core.studies.cnf_cost import run
-from node_core.studies.cnf_cost_config import WAYS, CNFCostConfig
+from node_core.studies.cnf.cost import _measure, run
+from node_core.studies.cnf.cost_config import WAYS, CNFCostConfig
 
 
 def test_every_way_is_measured_in_every_dimension_and_the_traces_agree() -> None:
@@ -26,3 +28,19 @@ def test_every_way_is_measured_in_every_dimension_and_the_traces_agree() -> None
 def test_values_out_of_range_are_refused(dims: tuple[int, ...], batch: int) -> None:
     with pytest.raises(ValueError, match=r"choose|order"):
         CNFCostConfig(dims=dims, batch=batch)
+
+
+def test_time_is_the_least_of_the_processor_s_after_a_round_to_warm_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    costs = iter([0.1] * 4 + [7.0, 1.0, 2.0, 4.0] + [1.0, 3.0, 2.0, 1.0] + [5.0, 2.0, 1.0, 6.0])
+    now = 0.0
+
+    def call() -> torch.Tensor:
+        nonlocal now
+        now += next(costs)
+        return torch.zeros(())
+
+    monkeypatch.setattr(time, "process_time", lambda: now)
+    found = _measure(dict.fromkeys(WAYS, call), 3)
+    assert list(found.values()) == [1.0, 1.0, 1.0, 1.0]

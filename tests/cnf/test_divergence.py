@@ -6,7 +6,7 @@ from torch import Tensor
 
 from node_core.cnf.divergence import Divergence
 from node_core.cnf.hypernetwork import HypernetworkField
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
 
 
 def random(*shape: int, seed: int = 5) -> Tensor:

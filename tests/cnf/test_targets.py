@@ -15,14 +15,8 @@ from PIL import Image
 from scipy import stats
 
 from node_core.cnf.densities import GaussianMixture, sample_by_rejection
-from node_core.cnf.painted import (
-    MAX_IMAGE_BYTES,
-    TargetConfig,
-    grid_target,
-    image_target,
-    make_target,
-    strokes_target,
-)
+from node_core.cnf.painted import TargetConfig, grid_target, image_target, make_target, strokes_target
+from node_core.cnf.pictures import MAX_IMAGE_BYTES
 from node_core.cnf.targets import TARGETS, Target, entropy
 
 EXACT = [name for name, target in TARGETS.items() if target.log_density is not None]
@@ -290,7 +284,7 @@ def bomb(width: int, height: int) -> bytes:
         (b"not a picture", "complete PNG or JPEG"),
         (png(disc())[:80], "complete PNG or JPEG"),
         (b"GIF89a" + bytes(50), "complete PNG or JPEG"),
-        (bytes(MAX_IMAGE_BYTES + 1), "at most 1,000,000"),
+        (bytes(MAX_IMAGE_BYTES + 1), "at most 12,000,000"),
         (png(np.full((40, 40), 255, dtype=np.uint8)), "all white: give one with something black"),
         (bomb(5000, 5000), "5000 x 5000 pixels: give a picture of at most 16,000,000"),
         (bomb(10_000, 10_000), "give a picture of at most"),

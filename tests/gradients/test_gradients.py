@@ -179,6 +179,36 @@ def test_the_backward_pass_leaves_its_steps_costs_and_adjoint(mode: str) -> None
     np.testing.assert_allclose(adjoint.parameter_gradient[-1], flat, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["dopri5", "dopri8", "rodas5p", "scipy_radau"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_way_back_is_known_between_its_steps_where_it_is_solved(mode: str, method: str) -> None:
+    field = Linear([[-0.1, 1.0], [-1.0, -0.2]])
+    if method == "scipy_radau" and mode not in ("adjoint", "interpolated"):
+        pytest.skip("gives no graph")
+    c = torch.tensor([1.0, -2.0], dtype=torch.float64)
+    y0 = torch.tensor([0.8, 0.3], dtype=torch.float64, requires_grad=True)
+    sol = odeint(
+        field, y0, [0.0, 1.0, 2.0], method=method, gradient=mode, record_adjoint=True, rtol=1e-8, atol=1e-8
+    )
+    (sol.ys[-1] @ c + sol.ys[1] @ c).backward()
+    curve = sol.adjoint.curve
+    if mode in DISCRETE:
+        assert curve is None
+        return
+    assert curve is not None and np.isin(sol.adjoint.t, curve.t).all()
+    assert (np.diff(curve.t) <= 0).all() and curve.t.size > 4 * sol.backward_steps.n_accepted
+    jump = int(np.flatnonzero(np.diff(curve.t) == 0)[0])
+    assert curve.t[jump] == 1.0
+    matrix = field.matrix.detach()
+    for k, t in enumerate(curve.t):
+        a = torch.linalg.matrix_exp(matrix.T * (2.0 - t)) @ c
+        if k > jump:
+            a = a + torch.linalg.matrix_exp(matrix.T * (1.0 - t)) @ c
+        np.testing.assert_allclose(curve.a[k], a.numpy(), atol=1e-6)
+        exact = torch.linalg.matrix_exp(matrix * t) @ y0.detach()
+        np.testing.assert_allclose(curve.z[k], exact.numpy(), atol=1e-6)
+
+
 def test_seminorm_takes_fewer_backward_evaluations_than_the_full_norm() -> None:
     costs = {}
     for mode in ("adjoint", "adjoint_seminorm"):

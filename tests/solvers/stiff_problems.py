@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 from node_core.solvers.controllers import controller_named
 from node_core.solvers.loop import Limits, LoopResult, integrate
 from node_core.solvers.norms import NumpyNorm, TorchNorm
-from node_core.solvers.step import Field, Stepper
+from node_core.solvers.steppers.step import Field, Stepper
 
 
 class ForcedPendulum:

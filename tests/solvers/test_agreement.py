@@ -12,8 +12,8 @@ from scipy.integrate import solve_ivp
 from torchdiffeq import odeint as peer_odeint
 
 from node_core import odeint
-from node_core.fields.mlp import MLPField
-from node_core.fields.systems import SYSTEMS
+from node_core.fields.mlp.mlp import MLPField
+from node_core.fields.systems.systems import SYSTEMS
 from tests.solvers.problems import Counting, D, forced, rotation, vector
 
 TOLERANCES = (1e-4, 1e-6, 1e-8)
@@ -41,6 +41,7 @@ FACTORS = {
     "fitzhugh_nagumo": 300.0,
     "robertson": 20.0,
     "sudden_bend": 30.0,
+    "struck_oscillator": 30.0,
     "learned": 100.0,
 }
 STIFF = [key for key, system in SYSTEMS.items() if system.stiff]
@@ -63,6 +64,8 @@ def reference(key: str) -> tuple[list[float], np.ndarray]:
         t_eval=ts,
         rtol=tolerance,
         atol=1e-2 * tolerance,
+        # shorter than what lies between two jumps of the field
+        max_step=0.004 if system.jumps else np.inf,
     )
     return ts.tolist(), solved.y.T
 
@@ -78,7 +81,10 @@ def test_the_true_error_is_within_a_stated_factor_of_the_tolerance(key: str, nam
     errors = []
     for tolerance in TOLERANCES:
         atol = tolerance * 1e-4 if system.stiff else tolerance
-        solution = odeint(system.field(), vector(*system.y0), ts, method=name, rtol=tolerance, atol=atol)
+        field = system.field()
+        solution = odeint(
+            field, vector(*system.y0), ts, method=name, rtol=tolerance, atol=atol, jumps=field.jumps
+        )
         found = np.abs(solution.ys.numpy() - exact)
         errors.append(float(found.max()))
         assert (found / (atol + tolerance * size)).max() < FACTORS[key], tolerance
@@ -95,7 +101,8 @@ def test_it_agrees_with_the_formula_where_there_is_one(key: str) -> None:
     exact = system.exact(np.array(ts), np.array(system.y0), system.defaults)
     assert exact is not None
     np.testing.assert_allclose(states, exact, rtol=0, atol=1e-9)
-    ys = odeint(system.field(), vector(*system.y0), ts, method="dopri8", rtol=1e-11, atol=1e-11).ys
+    field = system.field()
+    ys = odeint(field, vector(*system.y0), ts, method="dopri8", rtol=1e-11, atol=1e-11, jumps=field.jumps).ys
     np.testing.assert_allclose(ys.numpy(), exact, rtol=0, atol=1e-8)
 
 
@@ -181,3 +188,54 @@ def test_the_stiff_van_der_pol_agrees_with_radau() -> None:
     )
     ys = odeint(field, vector(2.0, 0.0), ts, method="rodas5p", rtol=1e-8, atol=1e-8).ys
     np.testing.assert_allclose(ys[:, 0].numpy(), solved.y[0], rtol=1e-5)
+
+
+def relay(t: Any, y: Any) -> Any:
+    """x' = v, v' = -0.3 v - sign(x): the force jumps wherever x changes its sign."""
+    x, v = y[..., 0], y[..., 1]
+    if isinstance(y, np.ndarray):
+        return np.stack((v, -0.3 * v - np.sign(x)), -1)
+    return torch.stack((v, -0.3 * v - torch.sign(x)), -1)
+
+
+class NumpyRelay:
+    """The same for a solve that runs in numpy."""
+
+    accepts_numpy = True
+
+    def __call__(self, t: Any, y: Any) -> Any:
+        return relay(t, y)
+
+
+@pytest.mark.parametrize("field", [relay, NumpyRelay()])
+@pytest.mark.parametrize("batch", ["shared", "per_sample"])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6])
+def test_a_relay_takes_step_for_step_what_scipy_takes(field: Any, batch: str, tolerance: float) -> None:
+    # Every jump of the force rejects steps: what follows a rejection decides the work and the error. The integral
+    # controller is SciPy's.
+    y0 = np.array([1.0, 0.0])
+    theirs = solve_ivp(relay, (0, 10), y0, rtol=tolerance, atol=tolerance, first_step=0.01)
+    start = torch.tensor(y0) if batch == "shared" else torch.tensor(y0)[None]
+    settings: dict[str, Any] = {"rtol": tolerance, "atol": tolerance, "dt0": 0.01, "batch": batch}
+    ours = odeint(field, start, [0.0, 10.0], controller="i", **settings)
+    log = ours.steps
+    assert log.n_rejected > 30
+    # Rounding differs between numpy and torch, and each rejection magnifies it.
+    np.testing.assert_allclose(log.t[log.accepted], theirs.t[:-1], rtol=1e-6)
+    pi = odeint(field, start, [0.0, 10.0], **settings)
+    assert pi.stats.nfe < 1.2 * theirs.nfev
+
+
+@pytest.mark.parametrize("method", ["bosh3", "fehlberg45", "dopri5", "tsit5", "dopri8", "rodas5p"])
+def test_a_solve_up_to_where_a_step_of_its_own_ended_takes_these_steps_and_no_more(method: str) -> None:
+    y0 = vector(1.0)
+
+    def f(t: Any, y: torch.Tensor) -> torch.Tensor:
+        return y
+
+    steps = odeint(f, y0, [0.0, 20.0], method=method, rtol=1e-4, atol=1e-4).steps
+    ends = (steps.t + steps.dt)[steps.accepted]
+    for count, end in enumerate(ends[:-1].tolist(), start=1):
+        again = odeint(f, y0, [0.0, end], method=method, rtol=1e-4, atol=1e-4).steps
+        assert again.n_accepted == count
+        assert again.dt.min() > 0.0

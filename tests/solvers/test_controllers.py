@@ -23,7 +23,20 @@ def test_an_error_beyond_the_tolerance_is_rejected_and_shortens_the_step(name: s
     accepted, factor, state = CONTROLLERS[name].apply(ControllerState(0.3, 0.2), ratio, 4)
     assert not accepted
     assert 0 < factor < 1
-    assert state == ControllerState(0.3, 0.2)  # only accepted steps make history
+    assert state == ControllerState(0.3, 0.2, rejected=True)  # only accepted steps make history
+
+
+@EACH
+@pytest.mark.parametrize("ratio", [0.0, 1e-9, 0.4, 1.0])
+def test_the_step_accepted_right_after_a_rejection_does_not_grow(name: str, ratio: float) -> None:
+    controller = CONTROLLERS[name]
+    for bad in (1.5, 40.0, math.inf, math.nan):
+        state = controller.apply(ControllerState(0.3, 0.2), bad, 4)[2]
+        accepted, factor, state = controller.apply(state, ratio, 4)
+        assert accepted
+        assert factor <= 1.0
+        # The next one may: it is judged as if nothing had been rejected.
+        assert state == controller.apply(ControllerState(0.3, 0.2), ratio, 4)[2]
 
 
 @EACH

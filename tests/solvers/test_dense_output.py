@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+from contextlib import nullcontext
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from node_core import odeint
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
 from node_core.solvers.loop import integrate
 from node_core.solvers.methods import METHODS
 from node_core.solvers.norms import TorchNorm
@@ -16,6 +20,11 @@ from node_core.solvers.solve import make_stepper
 from tests.solvers.problems import OWN, Counting, D, forced, forced_exact, rotation, step_arguments, vector
 
 EACH = pytest.mark.parametrize("name", list(METHODS))
+# Whether the dense output evaluates f after the solve.
+OWN_NEEDS = {
+    name: method.tableau is not None and bool(method.tableau.dense_output().extra_a)
+    for name, method in METHODS.items()
+}
 THETAS = [0.0, 0.13, 0.37, 0.5, 0.71, 0.92, 1.0]
 
 
@@ -130,3 +139,86 @@ def test_a_solve_that_stopped_early_answers_up_to_there() -> None:
     torch.testing.assert_close(solution(end / 2)[0], torch.tensor(np.cos(end / 2)), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="outside"):
         solution(end + 0.1)
+
+
+class Held:
+    """y' = -w y (1 + sin t), by a weight that can be changed after the solve."""
+
+    def __init__(self) -> None:
+        self.w = torch.tensor(0.5, dtype=D, requires_grad=True)
+
+    def __call__(self, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return -self.w * y * (1.0 + torch.sin(t))
+
+
+@EACH
+@pytest.mark.parametrize("mode", [None, "backprop", "checkpointed", "interpolated"])
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_weight_that_changed_since_changes_nothing_or_is_told(
+    name: str, mode: str | None, asked_before: bool
+) -> None:
+    if METHODS[name].family == "scipy" and mode in ("backprop", "checkpointed"):
+        pytest.skip("SciPy's solvers have no such gradient")
+    f, times = Held(), [0.3, 1.1, 1.9, 2.0 - 1e-9]
+    options = {"params": (f.w,), "gradient": mode} if mode else {"params": ()}
+    with torch.set_grad_enabled(mode is not None):
+        solve = [
+            odeint(f, vector(1.0), [0.0, 2.0], method=name, dense=True, **options, **step_arguments(name))
+            for _ in range(2)
+        ]
+        before = solve[0](times)
+        if asked_before:
+            solve[1](times)
+    f.w.data.mul_(3.0)
+    if OWN_NEEDS[name] and not asked_before:
+        again = pickle.loads(pickle.dumps(solve[1]))
+        for solution in (solve[1], again):
+            with pytest.raises(ValueError, match="no longer what it was in the solve"):
+                solution(times)
+    else:
+        torch.testing.assert_close(solve[1](times).detach(), before.detach(), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if OWN_NEEDS[name]])
+def test_its_gradient_does_not_depend_on_who_asked_first(name: str) -> None:
+    found = []
+    for context in (torch.no_grad, torch.inference_mode, nullcontext):
+        f = Held()
+        solution = odeint(f, vector(1.0), [0.0, 2.0], method=name, dense=True, **step_arguments(name, 0.5))
+        with context():
+            solution([0.9, 1.9])
+        found.append(torch.autograd.grad(solution(1.9).sum(), f.w)[0])
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_field_with_noise_is_told_that_its_dense_output_would_need_other_noise() -> None:
+    torch.manual_seed(0)
+    solution = odeint(lambda t, y: -y + 1e-9 * torch.randn_like(y), vector(1.0), [0.0, 1.0], method="dopri8")
+    with pytest.raises(ValueError, match="draws random numbers"):
+        solution(0.5)
+
+
+@pytest.mark.parametrize("name", ["euler", "implicit_euler"])
+@pytest.mark.parametrize("mode", [None, "backprop", "checkpointed"])
+def test_a_step_of_eulers_is_a_straight_line(name: str, mode: str | None) -> None:
+    y0 = vector(1.0, 0.0).requires_grad_(mode is not None)
+    f = Counting(rotation)
+    options: dict[str, Any] = {"method": name, "dt": 0.5, "dense": True, "gradient": mode or "backprop"}
+    solution = odeint(f, y0, [0.0, 0.3, 1.0, 1.5], **options)
+    ends = solution([0.0, 0.5, 1.0, 1.5])
+    for theta in (0.2, 0.6):
+        inside = solution([0.5 * theta, 0.5 + 0.5 * theta, 1.0 + 0.5 * theta])
+        torch.testing.assert_close(inside, ends[:-1] + theta * (ends[1:] - ends[:-1]), rtol=0, atol=1e-14)
+    torch.testing.assert_close(solution.ys[1], ends[0] + 0.6 * (ends[1] - ends[0]), rtol=0, atol=1e-14)
+    if name == "euler":
+        assert solution.stats.nfe == 3
+    if mode is not None:
+        # y(0.3) = y0 + 0.3 f(y0) of the explicit method, (I - 0.5 A)^-1 of the implicit one.
+        (slope,) = torch.autograd.grad(solution.ys[1, 0] + 2.0 * solution(0.3)[0], y0)
+        matrix = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=D)
+        whole = torch.eye(2, dtype=D) + 0.5 * matrix
+        if name == "implicit_euler":
+            whole = torch.linalg.inv(torch.eye(2, dtype=D) - 0.5 * matrix)
+        torch.testing.assert_close(
+            slope, 3.0 * (0.4 * torch.eye(2, dtype=D) + 0.6 * whole)[0], rtol=1e-12, atol=1e-12
+        )

@@ -13,9 +13,11 @@ import pytest
 
 from node_core.solution import Status
 from node_core.solvers.controllers import Controller, ControllerState
-from node_core.solvers.loop import Limits, LoopResult, initial_step, integrate, smallest_step
+from node_core.solvers.events import Event
+from node_core.solvers.loop import Limits, LoopResult, integrate
 from node_core.solvers.norms import NumpyNorm
-from node_core.solvers.step import Field, Step, StepResult
+from node_core.solvers.step_size import initial_step, smallest_step
+from node_core.solvers.steppers.step import Field, Step, StepResult
 
 NORM = NumpyNorm(1e-6, 1e-6)
 
@@ -59,6 +61,9 @@ class StubStepper:
         error = np.full_like(y, self.errors[n] if n < len(self.errors) else 0.0)
         failure = self.failures[n] if n < len(self.failures) else None
         return StepResult(y1, error, f(t + dt, y1) if self.fsal else None, None, failure)
+
+    def complete(self, f: Field, step: Step) -> Step:
+        return step
 
     def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Any:
         if self.dense_needs_f1:
@@ -218,7 +223,7 @@ def test_exactly_max_steps_are_enough() -> None:
 
 def test_the_time_limit_ends_the_solve_with_what_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
-    monkeypatch.setattr("node_core.solvers.loop.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("node_core.solvers.clock.time.thread_time", lambda: float(next(clock)))
     result = run(StubStepper(), [0.0, 1.0, 100.0], dt=1.0, limits=Limits(time_limit=3.5))
     assert result.status is Status.TIME_LIMIT
     assert result.t == 3.0
@@ -330,7 +335,11 @@ def test_a_fixed_step_that_explodes_ends_the_solve_and_is_logged_as_rejected() -
 def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() -> None:
     stepper = StubStepper()
     result = run(
-        stepper, [0.0, 0.5, 1.2, 1.9, 3.0], dt=1.0, event=lambda t, y: float(y[0]) - 1.6, keep_steps=True
+        stepper,
+        [0.0, 0.5, 1.2, 1.9, 3.0],
+        dt=1.0,
+        event=Event(lambda t, y: float(y[0]) - 1.6),
+        keep_steps=True,
     )
     assert result.status is Status.EVENT
     assert result.crossing is not None
@@ -339,10 +348,13 @@ def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() ->
     assert len(result.steps) == 2
 
 
-def test_an_event_that_is_zero_at_the_start_waits_for_the_next_crossing() -> None:
-    result = run(StubStepper(), [0.0, 3.0], dt=0.4, event=lambda t, y: t * (t - 1.1))
+@pytest.mark.parametrize(("direction", "where"), [(1, 1.1), (-1, 0.0), (0, 0.0)])
+def test_an_event_that_is_zero_at_the_start_stops_there_unless_it_leaves_to_the_other_side(
+    direction: int, where: float
+) -> None:
+    result = run(StubStepper(), [0.0, 3.0], dt=0.4, event=Event(lambda t, y: t * (t - 1.1), direction))
     assert result.status is Status.EVENT
-    assert result.t == pytest.approx(1.1, abs=1e-12)
+    assert result.t == (0.0 if where == 0.0 else pytest.approx(where, abs=1e-12))
 
 
 def test_the_observer_sees_every_accepted_step() -> None:

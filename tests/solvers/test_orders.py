@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from node_core import odeint
-from node_core.fields.systems import SYSTEMS
+from node_core.fields.systems.systems import SYSTEMS
 from node_core.solvers.loop import integrate
 from node_core.solvers.methods import METHODS
 from node_core.solvers.norms import TorchNorm

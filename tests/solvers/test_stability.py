@@ -2,6 +2,7 @@
 
 import cmath
 import math
+import re
 import subprocess
 import sys
 
@@ -14,12 +15,14 @@ from node_core.solvers.stability import (
     real_axis_limit,
     rosenbrock,
     scaled_eigenvalues,
+    stability_formula,
     stability_function,
     stability_polynomial,
     stability_region,
     with_stability_function,
 )
-from node_core.solvers.tableaus import TABLEAUS
+from node_core.solvers.tableaus.tableau_rosenbrock import RODAS5P
+from node_core.solvers.tableaus.tableaus import TABLEAUS
 
 WITH_R = with_stability_function()
 
@@ -175,3 +178,22 @@ def test_methods_and_stability_load_without_torch() -> None:
     code = "import sys, node_core.solvers.stability; print(sorted({'torch', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("method", with_stability_function())
+def test_the_formula_that_is_written_is_the_function_that_is_computed(method: str) -> None:
+    formula = stability_formula(method)
+    z = 0.7 * np.exp(1j * np.linspace(0.1, 3.0, 7))
+    if method == "rodas5p":  # the numerator is not written out: it has degree 6
+        circle = np.exp(2j * np.pi * np.arange(32) / 32)
+        numerator = stability_function(method, circle) * (1 - RODAS5P.gamma * circle) ** 7
+        assert np.abs(np.fft.fft(numerator) / 32)[7:].max() < 1e-12
+        assert "P_6(z)" in formula and f"{RODAS5P.gamma:.4f}" in formula
+        return
+    for sign in (r"\begin{gathered} ", r" \end{gathered}", r" \\"):
+        formula = formula.replace(sign, "")
+    text = formula.removeprefix("R(z) = ").replace(r"\cdot 10^", "*10.0**").replace("z^", "z**")
+    text = re.sub(r"\\t?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"((\1)/(\2))", text)
+    text = text.replace("{", "(").replace("}", ")")
+    text = re.sub(r"\) z", ") * z", re.sub(r"(\d)z", r"\1*z", text))
+    np.testing.assert_allclose(eval(text, {"z": z}), stability_function(method, z), rtol=2e-3)

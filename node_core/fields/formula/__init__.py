@@ -1,0 +1,1 @@
+"""Fields that users type: a formula becomes a field, safely."""

@@ -1,0 +1,1 @@
+"""The multilayer perceptron as a field, with its derivatives in closed form."""

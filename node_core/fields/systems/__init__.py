@@ -1,0 +1,1 @@
+"""Classical systems, and the registry that names them."""

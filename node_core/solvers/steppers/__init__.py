@@ -1,0 +1,1 @@
+"""One step of a method: explicit, implicit, Rosenbrock, SciPy's."""

@@ -1,0 +1,1 @@
+"""Coefficients of the methods, as validated data."""
