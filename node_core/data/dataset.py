@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from node_core.checks import check_number, check_whole
 
 MIN_POINTS = 4
 MAX_POINTS = 20_000
@@ -44,12 +45,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         if not MIN_POINTS <= self.n <= MAX_POINTS:
             raise ValueError(f"n = {self.n} points: choose {MIN_POINTS} to {MAX_POINTS}.")
-        if not (math.isfinite(self.noise) and 0 <= self.noise <= MAX_NOISE):
-            raise ValueError(f"noise = {self.noise}: choose a standard deviation from 0 to {MAX_NOISE}.")
-        if not (math.isfinite(self.test_fraction) and 0 <= self.test_fraction <= MAX_TEST_FRACTION):
-            raise ValueError(f"test_fraction = {self.test_fraction}: choose 0 to {MAX_TEST_FRACTION}.")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise ValueError(f"seed = {self.seed}: choose a whole number from 0 to {MAX_SEED}.")
+        check_number("noise", self.noise, 0, MAX_NOISE)
+        check_number("test_fraction", self.test_fraction, 0, MAX_TEST_FRACTION)
+        check_whole("seed", self.seed, 0, MAX_SEED)
         if len(self.points) != len(self.labels):
             raise ValueError(
                 f"{len(self.points)} points but {len(self.labels)} labels: give each point exactly one label."

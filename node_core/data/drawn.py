@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from node_core.data.dataset import MAX_POINTS, MIN_POINTS, DataConfig
@@ -33,15 +32,15 @@ def drawn_config(
     if not MIN_POINTS <= len(points) <= MAX_POINTS:
         raise ValueError(f"the drawing has {len(points)} points: draw {MIN_POINTS} to {MAX_POINTS}.")
     for i, point in enumerate(points, start=1):
-        if len(point) != 2 or not all(math.isfinite(v) and abs(v) <= MAX_COORDINATE for v in point):
+        if len(point) != 2 or not all(abs(v) <= MAX_COORDINATE for v in point):  # NaN compares false
             raise ValueError(
-                f"point {i} of the drawing is {tuple(point)}: give two numbers within "
+                f"point {i} of the drawing is ({', '.join(map(_shown, point))}): give two numbers within "
                 f"+-{MAX_COORDINATE:g}, or remove it."
             )
     for i, label in enumerate(labels, start=1):
-        if label != int(label) or not 0 <= label < MAX_CLASSES:
+        if label not in range(MAX_CLASSES):
             raise ValueError(
-                f"class {label} of point {i}: choose a whole number from 0 to {MAX_CLASSES - 1}."
+                f"class {_shown(label)} of point {i}: choose a whole number from 0 to {MAX_CLASSES - 1}."
             )
     if len(set(labels)) < 2:
         raise ValueError(
@@ -56,3 +55,8 @@ def drawn_config(
         points=tuple((float(x), float(y)) for x, y in points),
         labels=tuple(int(label) for label in labels),
     )
+
+
+def _shown(value: float) -> str:
+    """A number in a sentence; an int of thousands of digits can't even be printed."""
+    return str(value) if abs(value) < 1e15 or isinstance(value, float) else "a number of many digits"

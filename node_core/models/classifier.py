@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
+from node_core.models.depth import Frame
 
 MAX_AUGMENT = 16
 _HEAD_PART = 1_000_000  # far past any number of layers
@@ -58,7 +60,7 @@ def seeded_linear(inputs: int, outputs: int, seed: int) -> nn.Linear:
     return layer
 
 
-class BlockClassifier(nn.Module):
+class BlockClassifier(Frame):
     """x -> [x, 0] -> block(s) -> head: the frame of `ODENet`, `ResNet` and `RKNet`.
 
     Args:
@@ -112,7 +114,7 @@ class BlockClassifier(nn.Module):
     @property
     def field(self) -> MLPField:
         """The (first) block as a vector field f(t, y) on (..., dim + augment)."""
-        field = self.fields[0]
+        field = super().field
         assert isinstance(field, MLPField)
         return field
 
@@ -134,6 +136,16 @@ class BlockClassifier(nn.Module):
         """Trainable numbers in block(s) and head."""
         head = [] if self.head is None else [self.head]
         return ParameterCounts(count_parameters(self.fields), count_parameters(head))
+
+
+def check_end(t1: float) -> None:
+    """Refuse an end time at which no flow from 0 can end.
+
+    Raises:
+        ValueError: t1 is not positive and finite.
+    """
+    if not 0 < t1 < math.inf:
+        raise ValueError(f"t1 = {t1}: choose a positive end time.")
 
 
 def copy_weights(source: BlockClassifier, target: BlockClassifier) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from node_core.models.classifier import BlockClassifier, Head
+from node_core.models.classifier import BlockClassifier, Head, check_end
+from node_core.models.depth import Layered
 
 MAX_LAYERS = 1000
 
 
-class ResNet(BlockClassifier):
+class ResNet(BlockClassifier, Layered):
     """L residual layers y_{l+1} = y_l + h f_l(t_l, y_l) with h = t1 / L and t_l = l h, then the head.
 
     With shared weights this *is* Euler's method on the ODE-Net's field, and L to infinity is the ODE; with
@@ -20,7 +18,7 @@ class ResNet(BlockClassifier):
         dim: coordinates of a point.
         n_classes: number of classes.
         hidden: widths of a block's hidden layers.
-        layers: L, 1 to 1000.
+        layers: L, 0 (no block at all: the head alone) to 1000.
         shared: one block for all layers, or one each.
         augment: extra coordinates that start at zero.
         activation: "tanh", "softplus" or "elu".
@@ -47,10 +45,9 @@ class ResNet(BlockClassifier):
         head: Head = "linear",
         seed: int = 0,
     ) -> None:
-        if not 1 <= layers <= MAX_LAYERS:
-            raise ValueError(f"layers = {layers}: choose 1 to {MAX_LAYERS}.")
-        if not 0 < t1 < float("inf"):
-            raise ValueError(f"t1 = {t1}: choose a positive end time.")
+        if not 0 <= layers <= MAX_LAYERS:
+            raise ValueError(f"layers = {layers}: choose 0 to {MAX_LAYERS}.")
+        check_end(t1)
         super().__init__(
             dim,
             n_classes,
@@ -63,11 +60,6 @@ class ResNet(BlockClassifier):
             seed=seed,
         )
         self.layers, self.shared, self.t1 = layers, shared, t1
-
-    @property
-    def step(self) -> float:
-        """H = t1 / L."""
-        return self.t1 / self.layers
 
     def with_layers(self, layers: int) -> ResNet:
         """The same shared block, `layers` times with steps t1 / layers: the slider from network to ODE.
@@ -94,20 +86,3 @@ class ResNet(BlockClassifier):
         )
         other.fields, other.head = self.fields, self.head  # the very same weights, not copies
         return other
-
-    def trajectory(self, x: Tensor) -> Tensor:
-        """States after every layer, (L + 1, n, dim + augment); the first is the lifted input.
-
-        Raises:
-            ValueError: x (n, dim) has another shape.
-        """
-        y = self.lift(x)
-        states = [y]
-        for layer in range(self.layers):
-            y = y + self.step * self.fields[0 if self.shared else layer](layer * self.step, y)
-            states.append(y)
-        return torch.stack(states)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (n, n_classes) of points (n, dim)."""
-        return self.read(self.trajectory(x)[-1])

@@ -27,3 +27,11 @@ def adam_step(
     scale = math.sqrt(1 - BETA_2**step)
     rate = lr * scale / (1 - BETA_1**step)
     flat.addcdiv_(mean, square.sqrt().add_(EPSILON * scale), value=-rate)
+
+
+def annealed(lr: float, lr_end: float, progress: float) -> float:
+    """A learning rate on its way from lr (progress 0) to lr * lr_end (progress 1 and later), along half a cosine.
+
+    Loshchilov and Hutter (2017), "SGDR", equation 5, without restarts.
+    """
+    return lr * (lr_end + (1 - lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))

@@ -1,249 +1,197 @@
-"""Checkpoints: a trained run as one safetensors file with its configuration as JSON in the header. Never pickle.
+"""What all checkpoints share: one safetensors file with its configuration as JSON in the header. Never pickle.
 
-A file that somebody uploads is believed in nothing: its size is bounded before it is read, the configuration must have
-exactly the known fields with values that `TrainConfig` accepts, and there must be exactly the arrays that this
-configuration calls for, with their shapes and number type, all finite. Loading runs no code and imports no torch.
+A file is believed in nothing, for it may be somebody's upload: its size is bounded before it is read, its header has
+exactly the known strings, its configuration exactly the fields of its dataclass, and its numbers are finite. Which
+arrays a configuration calls for, each trainer's own `checkpoint` knows. Reading runs no code and imports no torch.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
 import json
 import math
-import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from node_core.data.dataset import DataConfig
-from node_core.training.config import TrainConfig, parameter_shapes, structure
-from node_core.training.snapshot import Row
-from node_core.training.state import TrainState
+from node_core.runs.snapshot import Row, thinned
+from node_core.runs.state import TrainState
 
 MAX_BYTES = 1_000_000
-FORMAT = "neural-ode-lab classifier 1"
+REFUSED = "This checkpoint can't be used"
+MAX_ROWS = 400  # of a history that is kept for the curves
+HISTORY, COLUMNS = "history", "columns"  # its array, and its header's string
+SHOWN = ("iteration", "loss", "nfe_forward", "nfe_backward")  # what a picture shows of the last row
+_MOST_COLUMNS = 32
 _MAX_HEADER = 200_000
 _MAX_ITERATION = 10_000_000
-_MOMENTS = ("adam.mean", "adam.square")
-_POINTS, _LABELS = "data.points", "data.labels"
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "checkpoints" / "classifiers"
-_REFUSED = "This checkpoint can't be used"
+_MUST = ("format", "config", "iteration")
+_BEGUN = "begun"
+FLAT = ("parameters", "moment_1", "moment_2")  # a state's numbers, as arrays of a file
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A run that was saved: its configuration and where it stood."""
+def write(header: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The file of a run.
 
-    config: TrainConfig
-    state: TrainState
-
-    def state_for(self, config: TrainConfig) -> TrainState:
-        """The state as the beginning of a run of `config`, which may differ in what is live and in its data.
-
-        Raises:
-            ValueError: the model is another one, so that the weights don't fit.
-        """
-        same = ("model", "activation", "loss", "time_dependent")
-        fits = parameter_shapes(config) == parameter_shapes(self.config) and all(
-            getattr(config, name) == getattr(self.config, name) for name in same
-        )
-        if not fits:
-            raise ValueError(
-                f"The checkpoint holds a {self.config.model} with hidden = {self.config.hidden} and augment = "
-                f"{self.config.augment}, not this model: choose the same model, or begin with random weights."
-            )
-        return replace(self.state, structure=structure(config))
+    Args:
+        header: its strings; "format", "config" and "iteration" among them.
+        arrays: all its numbers.
+    """
+    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(header))
 
 
-def save(config: TrainConfig, state: TrainState) -> bytes:
-    """Write a checkpoint.
+def read(raw: bytes, form: str, also: Sequence[str] = ()) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    """The header's strings and the arrays of a file.
+
+    Args:
+        raw: the file.
+        form: the format that its header must name.
+        also: strings that the header may have besides "format", "config" and "iteration".
 
     Raises:
-        ValueError: the file would be larger than `load` takes.
+        ValueError: it is too large, damaged, or of another format.
     """
-    arrays = _split(config, state.parameters)
-    arrays |= dict(zip(_MOMENTS, (state.moment_1, state.moment_2), strict=True))
-    if config.data.points:
-        arrays[_POINTS] = np.array(config.data.points, dtype=np.float64)
-        arrays[_LABELS] = np.array(config.data.labels, dtype=np.int32)
-    text = asdict(config)
-    text["data"] |= {"points": (), "labels": ()}  # they are arrays
-    header = {"format": FORMAT, "config": json.dumps(text), "iteration": str(state.iteration)}
-    raw = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header)
     if len(raw) > MAX_BYTES:
-        raise ValueError(
-            f"The checkpoint would have {len(raw):,} bytes, more than {MAX_BYTES:,}: use fewer points."
-        )
+        raise ValueError(f"{REFUSED}: it has {len(raw):,} bytes, at most {MAX_BYTES:,} are read.")
+    header = _header(raw, form, also)
+    try:
+        return header, load_arrays(raw)
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"{REFUSED}: it is damaged or no safetensors file.") from error
+
+
+class SavedRun(NamedTuple):
+    """What a file holds, as far as every trainer reads it the same way.
+
+    Attributes:
+        config: its configuration, as JSON has it.
+        iteration, begun: where the run stood, and where it began.
+        rows: its history, if it was saved too.
+        arrays: all other numbers.
+    """
+
+    config: Any
+    iteration: int
+    begun: int
+    rows: tuple[Row, ...]
+    arrays: dict[str, NDArray[Any]]
+
+
+def write_run(
+    form: str, config: Any, state: TrainState, arrays: Mapping[str, np.ndarray], rows: Sequence[Row] = ()
+) -> bytes:
+    """The file of a run, for `read_run`.
+
+    Args:
+        form: the format that its header names.
+        config: what JSON can say of its configuration.
+        state: where it stands.
+        arrays: its numbers.
+        rows: its history; thinned to `MAX_ROWS` for the curves.
+    """
+    header = {"format": form, "config": json.dumps(config), "iteration": str(state.iteration)}
+    if state.begun:
+        header[_BEGUN] = str(state.begun)
+    if rows:
+        columns, table = table_of(rows)
+        header[COLUMNS] = json.dumps(columns)
+        arrays = {**arrays, HISTORY: table}
+    return write(header, arrays)
+
+
+def read_run(raw: bytes, form: str) -> SavedRun:
+    """What `write_run` wrote; its configuration and its arrays are still to be checked.
+
+    Raises:
+        ValueError: it is too large, damaged, of another format, or its history is none.
+    """
+    header, arrays = read(raw, form, (_BEGUN, COLUMNS))
+    rows = rows_in(header, arrays.pop(HISTORY, None))
+    iteration, begun = iteration_of(header["iteration"]), iteration_of(header.get(_BEGUN, "0"))
+    return SavedRun(parse(header["config"]), iteration, begun, rows, arrays)
+
+
+def flat_arrays(state: TrainState) -> dict[str, np.ndarray]:
+    """The numbers of a state whose weights are kept as one vector."""
+    return {name: getattr(state, name) for name in FLAT}
+
+
+def check_flat(arrays: Mapping[str, np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parameters and Adam's two moments, `count` numbers each, where a file has nothing else.
+
+    Raises:
+        ValueError: an array is missing, unknown, of another shape or number type, or holds impossible numbers.
+    """
+    check_arrays(arrays, dict.fromkeys(FLAT, (count,)))
+    flat, mean, square = (arrays[name] for name in FLAT)
+    check_squares(FLAT[2], square)
+    return flat, mean, square
+
+
+def with_history(save: Callable[[Sequence[Row]], bytes], rows: Sequence[Row]) -> bytes:
+    """A file that `read` takes: with its history if there is room for that, else without.
+
+    Args:
+        save: writes the file with some rows.
+        rows: of its history.
+
+    Raises:
+        ValueError: the net alone is too large.
+    """
+    raw = save(rows)
+    if len(raw) > MAX_BYTES:
+        raw = save(())
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"This net is too large to be kept: {len(raw):,} bytes, more than {MAX_BYTES:,}.")
     return raw
 
 
-def load(raw: bytes) -> Checkpoint:
-    """Read and check a checkpoint.
+def parse(text: object) -> Any:
+    """JSON of the header.
 
     Raises:
-        ValueError: it is too large, not of this format, or holds anything but what its configuration calls for.
+        ValueError: it is none.
     """
-    if len(raw) > MAX_BYTES:
-        raise ValueError(f"{_REFUSED}: it has {len(raw):,} bytes, at most {MAX_BYTES:,} are read.")
-    header = _header(raw)
     try:
-        arrays = load_arrays(raw)
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{_REFUSED}: it is damaged or no safetensors file.") from error
-    points, labels = arrays.pop(_POINTS, None), arrays.pop(_LABELS, None)
-    config = _config(header["config"], points, labels)
-    expected = parameter_shapes(config)
-    count = sum(math.prod(shape) for shape in expected.values())
-    _check_arrays(arrays, expected | dict.fromkeys(_MOMENTS, (count,)))
-    if (arrays[_MOMENTS[1]] < 0).any():
-        raise ValueError(f"{_REFUSED}: {_MOMENTS[1]} holds squares, but some are negative.")
-    flat = np.concatenate([arrays[name].reshape(-1) for name in expected])
-    mean, square = (arrays[name].copy() for name in _MOMENTS)
-    return Checkpoint(
-        config, TrainState(_iteration(header["iteration"]), flat, mean, square, structure(config))
-    )
-
-
-def pretrained(name: str) -> Checkpoint:
-    """A checkpoint of assets/checkpoints/classifiers, made by `python -m node_core.training.make_checkpoints`.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    path = FOLDER / f"{name}.safetensors"
-    if not name.replace("_", "").replace("-", "").isalnum() or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.safetensors")))
-        raise ValueError(f"There is no checkpoint {name!r}: choose one of {known}.")
-    return load(path.read_bytes())
-
-
-def pretrained_history(name: str) -> tuple[Row, ...]:
-    """The curves of a pre-trained checkpoint: the history rows of the training that made it, thinned out."""
-    columns: dict[str, list[float | None]] = _beside(name).get("history", {})
-    rows = zip(*columns.values(), strict=True)
-    return tuple(
-        {key: value for key, value in zip(columns, row, strict=True) if value is not None} for row in rows
-    )
-
-
-def with_picture(state: TrainState, name: str) -> TrainState:
-    """The state of a pre-trained checkpoint with what its last iteration left to show, and its boundary.
-
-    The boundary may take seconds to draw, and is that of the checkpoint's own points.
-    """
-    found = _beside(name)
-    logs = {key: np.array(values, dtype=np.float32) for key, values in found.get("logs", {}).items()}
-    rows = pretrained_history(name)
-    state = replace(state, logs=logs, row=rows[-1] if rows else {})
-    if "grid" not in found:
-        return state
-    pixels = zlib.decompress(base64.b64decode(found["grid"]))
-    grid = np.frombuffer(pixels, dtype=np.uint8).reshape(found["grid_shape"])
-    x0, x1, y0, y1 = found["frame"]
-    return replace(state, grid=grid, frame=(x0, x1, y0, y1))
-
-
-def _beside(name: str) -> dict[str, Any]:
-    """What lies beside a pre-trained checkpoint of ours; it may be missing."""
-    path = FOLDER / f"{name}.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-@functools.lru_cache(maxsize=64)
-def pretrained_for(config: TrainConfig) -> str:
-    """The name of a pre-trained checkpoint of this model on this kind of data, or "" if there is none.
-
-    The data's number of points, noise and seed may be others: such a run goes on from what was learned.
-    """
-    for path in sorted(FOLDER.glob("*.safetensors")):
-        found = pretrained(path.stem)
-        if found.config.data.name != config.data.name:
-            continue
-        try:
-            found.state_for(config)
-        except ValueError:
-            continue
-        return path.stem
-    return ""
-
-
-def _split(config: TrainConfig, flat: np.ndarray) -> dict[str, np.ndarray]:
-    shapes = parameter_shapes(config)
-    ends = np.cumsum([0, *(math.prod(shape) for shape in shapes.values())]).tolist()
-    parts = pairwise(ends)
-    return {
-        name: flat[a:b].reshape(shape) for (name, shape), (a, b) in zip(shapes.items(), parts, strict=True)
-    }
-
-
-def _header(raw: bytes) -> dict[str, str]:
-    """The strings of the safetensors header: its length (8 bytes, little-endian), then JSON."""
-    length = int.from_bytes(raw[:8], "little") if len(raw) > 8 else 0
-    if not 0 < length <= min(_MAX_HEADER, len(raw) - 8):
-        raise ValueError(f"{_REFUSED}: it is damaged or no safetensors file.")
-    found = _json(raw[8 : 8 + length])
-    metadata = found.get("__metadata__") if isinstance(found, dict) else None
-    if not isinstance(metadata, dict) or set(metadata) != {"format", "config", "iteration"}:
-        raise ValueError(f"{_REFUSED}: its header has not exactly format, config and iteration.")
-    if metadata["format"] != FORMAT:
-        raise ValueError(f"{_REFUSED}: its format is not {FORMAT!r}.")
-    return metadata
-
-
-def _json(text: bytes | str) -> Any:
-    try:
-        return json.loads(text)
+        return json.loads(text) if isinstance(text, str | bytes) else None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_REFUSED}: its JSON can't be read.") from error
+        raise ValueError(f"{REFUSED}: its JSON can't be read.") from error
 
 
-def _iteration(text: object) -> int:
+def iteration_of(text: object) -> int:
+    """The header's iteration.
+
+    Raises:
+        ValueError: it is no number of iterations.
+    """
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 8:
         value = int(text)
         if value <= _MAX_ITERATION:
             return value
-    raise ValueError(f"{_REFUSED}: its iteration is not a number from 0 to {_MAX_ITERATION}.")
+    raise ValueError(f"{REFUSED}: its iteration is not a number from 0 to {_MAX_ITERATION}.")
 
 
-def _config(text: object, points: np.ndarray | None, labels: np.ndarray | None) -> TrainConfig:
-    values = _json(text) if isinstance(text, str) else None
-    plain = _typed(values, TrainConfig, "the configuration", skip=("data",))
-    data = _typed(values["data"] if isinstance(values, dict) else None, DataConfig, "the data")
-    if (points is None) != (labels is None):
-        raise ValueError(f"{_REFUSED}: points and labels come together.")
-    if points is not None and labels is not None:
-        _check_points(points, labels)
-        data["points"] = tuple(tuple(row) for row in points.tolist())
-        data["labels"] = tuple(labels.tolist())
-    elif data["points"] or data["labels"]:
-        raise ValueError(f"{_REFUSED}: points belong into arrays.")
-    try:
-        return TrainConfig(data=DataConfig(**data), **plain)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{_REFUSED}: {error}") from error
+def typed(values: object, wanted: type, what: str, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Exactly the fields of a dataclass, each of its own type (whole numbers pass for floats); lists become tuples.
 
+    Args:
+        values: what the JSON holds.
+        wanted: the dataclass; its defaults tell the types.
+        what: its name in a sentence.
+        skip: fields that must be there, but are left to the caller.
 
-def _check_points(points: np.ndarray, labels: np.ndarray) -> None:
-    shaped = points.ndim == 2 and 1 <= points.shape[1] <= 16 and labels.shape == points.shape[:1]
-    if not shaped or points.dtype != np.float64 or labels.dtype != np.int32:
-        raise ValueError(f"{_REFUSED}: its points are not rows of float64 with an int32 label each.")
-    if not np.isfinite(points).all() or (labels.size and not 0 <= labels.min() <= labels.max() < 100):
-        raise ValueError(f"{_REFUSED}: a point is not finite or a label is out of range.")
-
-
-def _typed(values: object, wanted: type, what: str, skip: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Exactly the fields of a dataclass, each of its own type (whole numbers pass for floats); lists become tuples."""
+    Raises:
+        ValueError: a field is missing, unknown or of another type.
+    """
     names = {entry.name for entry in fields(wanted)}
     if not isinstance(values, dict) or set(values) != names:
-        raise ValueError(f"{_REFUSED}: {what} has not exactly the known fields.")
+        raise ValueError(f"{REFUSED}: {what} has not exactly the known fields.")
     example = wanted()
     out: dict[str, Any] = {}
     for name in sorted(names - set(skip)):
@@ -256,18 +204,118 @@ def _typed(values: object, wanted: type, what: str, skip: tuple[str, ...] = ()) 
         else:
             good = type(value) is type(like)
         if not good:
-            raise ValueError(f"{_REFUSED}: {name} of {what} is of the wrong type.")
+            raise ValueError(f"{REFUSED}: {name} of {what} is of the wrong type.")
         out[name] = value
     return out
 
 
-def _check_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Exactly the expected float32 arrays, of these shapes, all finite.
+
+    Raises:
+        ValueError: one is missing, unknown, of another shape or number type, or not finite.
+    """
     if set(arrays) != set(expected):
         odd = sorted(set(arrays) ^ set(expected))[0]
-        raise ValueError(f"{_REFUSED}: it has not exactly the arrays of its model (see {odd[:60]!r}).")
+        raise ValueError(f"{REFUSED}: it has not exactly the arrays of its model (see {odd[:60]!r}).")
     for name, shape in expected.items():
         array = arrays[name]
         if array.shape != shape or array.dtype != np.float32:
-            raise ValueError(f"{_REFUSED}: {name} is {array.dtype} {array.shape} instead of float32 {shape}.")
+            raise ValueError(f"{REFUSED}: {name} is {array.dtype} {array.shape} instead of float32 {shape}.")
         if not np.isfinite(array).all():
-            raise ValueError(f"{_REFUSED}: {name} holds a number that is not finite.")
+            raise ValueError(f"{REFUSED}: {name} holds a number that is not finite.")
+
+
+def check_squares(name: str, array: np.ndarray) -> None:
+    """Adam's mean of squares is negative nowhere.
+
+    Raises:
+        ValueError: it is.
+    """
+    if (array < 0).any():
+        raise ValueError(f"{REFUSED}: {name} holds squares, but some are negative.")
+
+
+def table_of(rows: Sequence[Row]) -> tuple[list[str], NDArray[np.float32]]:
+    """A history for a file: columns, and a line a row (NaN: has none), thinned to `MAX_ROWS` that end with the last."""
+    kept = thinned(rows, MAX_ROWS)
+    columns = list(dict.fromkeys(name for row in kept for name in row))
+    lines = [[row.get(name, math.nan) for name in columns] for row in kept]
+    return columns, np.array(lines, dtype=np.float32).reshape(len(kept), len(columns))
+
+
+def rows_of(columns: Sequence[str], lines: Sequence[Sequence[float | None]]) -> tuple[Row, ...]:
+    """The rows of a history that was written as columns and lines; what is None or NaN is left out."""
+    return tuple(
+        {
+            key: value
+            for key, value in zip(columns, line, strict=True)
+            if value is not None and not math.isnan(value)
+        }
+        for line in lines
+    )
+
+
+def rows_in(header: Mapping[str, str], lines: np.ndarray | None) -> tuple[Row, ...]:
+    """The history in a file, which need not have one.
+
+    Args:
+        header: of the file.
+        lines: its array of that name.
+
+    Raises:
+        ValueError: it is not as `table_of` writes it.
+    """
+    if lines is None and COLUMNS not in header:
+        return ()
+    columns = parse(header.get(COLUMNS))
+    named = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+    if lines is None or not named or len(set(columns)) != len(columns) or len(columns) > _MOST_COLUMNS:
+        raise ValueError(f"{REFUSED}: its history has no columns.")
+    if lines.dtype != np.float32 or lines.shape[1:] != (len(columns),) or len(lines) > MAX_ROWS:
+        raise ValueError(f"{REFUSED}: its history is no table of at most {MAX_ROWS} rows of float32.")
+    rows = rows_of(columns, lines.tolist())
+    if np.isinf(lines).any() or not all(set(SHOWN) <= set(row) for row in rows):
+        raise ValueError(f"{REFUSED}: a row of its history lacks a number.")
+    return rows
+
+
+def at_its_last_row(state: TrainState, rows: Sequence[Row]) -> TrainState:
+    """The state with the row of its own iteration, if the history ends with that."""
+    return replace(state, row=rows[-1]) if rows and rows[-1]["iteration"] == state.iteration else state
+
+
+def names_in(folder: Path) -> tuple[str, ...]:
+    """Names of the checkpoints in a folder, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.safetensors")))
+
+
+def file_named(folder: Path, name: str, what: str) -> bytes:
+    """A checkpoint in a folder.
+
+    Args:
+        folder: where to look.
+        name: one of `names_in`.
+        what: such files are called.
+
+    Raises:
+        ValueError: there is none of this name; the sentence has those there are.
+    """
+    known = names_in(folder)
+    if name not in known:
+        raise ValueError(f"There is no {what} {name!r}: choose one of {', '.join(known) or 'none'}.")
+    return (folder / f"{name}.safetensors").read_bytes()
+
+
+def _header(raw: bytes, form: str, also: Sequence[str]) -> dict[str, str]:
+    """The strings of the safetensors header: its length (8 bytes, little-endian), then JSON."""
+    length = int.from_bytes(raw[:8], "little") if len(raw) > 8 else 0
+    if not 0 < length <= min(_MAX_HEADER, len(raw) - 8):
+        raise ValueError(f"{REFUSED}: it is damaged or no safetensors file.")
+    found = parse(raw[8 : 8 + length])
+    metadata = found.get("__metadata__") if isinstance(found, dict) else None
+    if not isinstance(metadata, dict) or not set(_MUST) <= set(metadata) <= {*_MUST, *also}:
+        raise ValueError(f"{REFUSED}: its header has not exactly {', '.join((*_MUST, *also))}.")
+    if metadata["format"] != form:
+        raise ValueError(f"{REFUSED}: its format is not {form!r}.")
+    return metadata

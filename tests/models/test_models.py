@@ -15,7 +15,7 @@ from node_core.models.classifier import BlockClassifier, copy_weights, seeded_li
 from node_core.models.mlp import MLP
 from node_core.models.odenet import ODENet, RKNet
 from node_core.models.resnet import ResNet
-from node_core.models.settings import SolverSettings
+from node_core.settings import SolverSettings
 
 MODELS = {
     "ODENet": lambda seed: ODENet(2, 3, (8,), augment=1, seed=seed),
@@ -80,8 +80,7 @@ def test_a_shared_resnet_is_eulers_method_on_the_ode_net(time_dependent: bool, a
         (16,),
         augment,
         time_dependent=time_dependent,
-        method="euler",
-        dt=2.0 / layers,
+        solver=SolverSettings("euler", dt=2.0 / layers),
         t1=2.0,
         seed=99,
     ).double()
@@ -102,7 +101,7 @@ def test_a_shared_resnet_is_eulers_method_on_the_ode_net(time_dependent: bool, a
 def test_the_resnet_converges_to_the_ode_net_with_order_one() -> None:
     resnet = ResNet(2, 2, (16,), 8, shared=True, time_dependent=True, seed=3)
     strengthened(resnet)
-    odenet = ODENet(2, 2, (16,), time_dependent=True, rtol=1e-11, atol=1e-11).double()
+    odenet = ODENet(2, 2, (16,), time_dependent=True, solver=SolverSettings(rtol=1e-11, atol=1e-11)).double()
     copy_weights(resnet, odenet)
     x = points(20)
     layers = [16, 32, 64, 128, 256]
@@ -114,7 +113,7 @@ def test_the_resnet_converges_to_the_ode_net_with_order_one() -> None:
 
 
 def test_the_rk_net_converges_to_the_ode_net_with_order_four() -> None:
-    odenet = ODENet(2, 2, (16,), rtol=1e-12, atol=1e-12, seed=3)
+    odenet = ODENet(2, 2, (16,), solver=SolverSettings(rtol=1e-12, atol=1e-12), seed=3)
     strengthened(odenet)
     x = points(20)
     errors = []
@@ -191,7 +190,7 @@ def test_a_trajectory_starts_at_the_points_and_ends_where_the_logits_are_read() 
 
 
 def test_classify_returns_the_solve_with_its_counts_forward_and_backward() -> None:
-    model = ODENet(2, 2, (8,), gradient="adjoint")
+    model = ODENet(2, 2, (8,), solver=SolverSettings(gradient="adjoint"))
     logits, solution = model.classify(points().float())
     assert solution.stats.nfe > 0
     logits.sum().backward()
@@ -200,7 +199,7 @@ def test_classify_returns_the_solve_with_its_counts_forward_and_backward() -> No
 
 
 def test_another_solver_can_be_tried_without_touching_the_model() -> None:
-    model = ODENet(2, 2, (8,), method="euler", dt=0.5, seed=3)
+    model = ODENet(2, 2, (8,), solver=SolverSettings("euler", dt=0.5), seed=3)
     strengthened(model)
     x = points()
     trained_with = model.classify(x)
@@ -230,10 +229,10 @@ def test_a_seeded_linear_layer_has_the_range_of_torchs_own() -> None:
         (lambda: ODENet(2, 1), "n_classes = 1"),
         (lambda: ODENet(2, 2, augment=-1), "augment = -1"),
         (lambda: ODENet(2, 2, t1=0.0), "t1 = 0.0"),
-        (lambda: ODENet(2, 2, dt=-1.0), "dt = -1.0"),
+        (lambda: SolverSettings("euler", dt=-1.0), "dt = -1.0"),
         (lambda: ODENet(2, 3, head="identity"), "must equal dim = 2"),
         (lambda: ODENet(2, 2, seed=-1), "seed = -1"),
-        (lambda: ResNet(2, 2, layers=0), "layers = 0"),
+        (lambda: ResNet(2, 2, layers=-1), "layers = -1"),
         (lambda: ResNet(2, 2, t1=-1.0), "t1 = -1.0"),
         (lambda: RKNet(2, 2, steps=0), "steps = 0"),
         (lambda: MLP(2, 2, ()), "hidden = "),

@@ -1,0 +1,1 @@
+"""Plants, policies that steer them, what that costs, and the classical answers: LQR and iLQR."""

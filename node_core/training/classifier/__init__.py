@@ -1,0 +1,1 @@
+"""The trainer of classifiers: ODE-Nets, ResNets, MLPs on points."""

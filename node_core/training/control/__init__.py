@@ -1,0 +1,1 @@
+"""The trainer of controllers: a policy is learned through the solver."""

@@ -1,0 +1,1 @@
+"""The trainer of flows: continuous and discrete normalizing flows."""

@@ -1,0 +1,1 @@
+"""Live training of models of time series."""
