@@ -8,6 +8,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+ASPECT = 1.5
+"""Width over height of a picture of the plane."""
+
+
+def equal_units(
+    x: tuple[float, float], y: tuple[float, float]
+) -> tuple[tuple[float, float], tuple[float, float], bool]:
+    """Limits of a plane in which a circle is a circle, and whether they are: not where one axis is far longer."""
+    width, height = x[1] - x[0], y[1] - y[0]
+    if not 0.5 <= width / height <= 2.0:
+        return x, y, False
+    more_x, more_y = max(0.0, ASPECT * height - width) / 2, max(0.0, width / ASPECT - height) / 2
+    return (x[0] - more_x, x[1] + more_x), (y[0] - more_y, y[1] + more_y), True
+
+
 def framed(
     reference: Floats, others: list[Floats], *, reach: float = 0.45, margin: float = 0.06
 ) -> tuple[float, float]:

@@ -1,17 +1,15 @@
-"""Lines on logarithmic axes: what most of the measured pictures of the Adjoint lesson are."""
+"""Lines on logarithmic axes: what most measured pictures are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from node_core.visualization.style import REFERENCE_COLOUR, Floats, log_limits, styled
-
-NARROW = 1.6
-"""Decades below which 2 and 5 get their ticks as well."""
+from node_core.visualization.style import REFERENCE_COLOUR, Floats, log_limits, log_ticks, styled
 
 
 class Series(NamedTuple):
@@ -77,25 +75,15 @@ def log_figure(info: LogInfo, *, height: int = 440) -> go.Figure:
             hovertemplate=f"{line.label}<br>{info.x_title} = %{{x:.3g}}<br>{info.y_title} = %{{y:.3g}}"
             f"<br>{info.hover_title} = %{{customdata:.3g}}<extra></extra>",
         )
-    styled(figure, height=height)
     values = [line.y for line in info.series] + [np.array(guide.y) for guide in info.guides]
-    _log_axis(figure.update_yaxes, info.y_title, values)
+    axes = {"yaxis": log_axis(values)}
     if info.log_x:
-        _log_axis(figure.update_xaxes, info.x_title, [line.x for line in info.series], flip=info.flip_x)
-    else:
-        figure.update_xaxes(title_text=info.x_title)
-    return figure
+        axes["xaxis"] = log_axis([line.x for line in info.series], flip=info.flip_x)
+    return styled(figure, height=height, x=info.x_title, y=info.y_title, layout=axes)
 
 
-def _log_axis(update: object, title: str, values: list[Floats], *, flip: bool = False) -> None:
-    assert callable(update)
+def log_axis(values: Sequence[Floats], *, flip: bool = False) -> dict[str, Any]:
+    """A logarithmic axis that shows these values, as plain data; `flip`: from large to small."""
     limits = log_limits(np.concatenate(values) if values else np.empty(0), pad=0.08)
-    wide = 1.0 if limits is None else limits[1] - limits[0]
-    update(type="log", title_text=title, exponentformat="power", dtick=max(1, round(wide / 6)))
-    if limits is None:
-        return
-    if wide < NARROW:  # plotly would write 2 and 5 so small that they read as exponents
-        marks = [m * 10.0**k for k in range(int(limits[0]) - 1, int(limits[1]) + 2) for m in (1, 2, 5)]
-        marks = [mark for mark in marks if limits[0] <= np.log10(mark) <= limits[1]]
-        update(tickmode="array", tickvals=marks, ticktext=[f"{mark:g}" for mark in marks])
-    update(range=list(limits[::-1] if flip else limits))
+    axis = log_ticks(limits, 6)
+    return axis if limits is None else {**axis, "range": list(limits[::-1] if flip else limits)}

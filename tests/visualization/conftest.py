@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from node_core.studies.race_config import DirectionField, Lane, Problem, RaceConfig, RaceResult
+from node_core.studies.solvers.race_config import DirectionField, Lane, Problem, RaceConfig, RaceResult
 
 
 def make_lane(
@@ -33,7 +33,6 @@ def make_lane(
         n_accepted=2,
         n_rejected=1,
         final_error=2e-3,
-        wall_time=0.01,
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from node_core.studies.race_config import (
+from node_core.studies.solvers.race_config import (
     OrderConfig,
     OrderCurve,
     OrderResult,
@@ -11,9 +11,10 @@ from node_core.studies.race_config import (
     WorkCurve,
     WorkResult,
 )
-from node_core.visualization.convergence import order_figure, order_info
-from node_core.visualization.stability import stability_figure, stability_info
-from node_core.visualization.work_precision import work_figure, work_info
+from node_core.visualization.loglog import log_figure
+from node_core.visualization.solvers.convergence import order_figure, order_info
+from node_core.visualization.solvers.stability import stability_figure, stability_info
+from node_core.visualization.solvers.work_precision import work_info
 
 PROBLEM = Problem("linear_decay", (1.0,), (0.0, 1.0), (("rate", 1.0),))
 
@@ -23,7 +24,7 @@ def euler_lane(h_lambda: list[complex]) -> StabilityLane:
     re, im = np.linspace(-3, 1, 41), np.linspace(-2, 2, 41)
     grid = np.abs(1 + re[None, :] + 1j * im[:, None])
     t = np.arange(z.size, dtype=float)
-    return StabilityLane("euler", "Euler", t, np.ones(z.size), z, np.abs(1 + z), re, im, grid)
+    return StabilityLane("euler", "Euler", t, np.ones(z.size), z, np.abs(1 + z), re, im, grid, "R(z) = 1 + z")
 
 
 def test_h_lambda_outside_the_region_is_marked_and_said():
@@ -37,13 +38,30 @@ def test_h_lambda_outside_the_region_is_marked_and_said():
 def test_h_lambda_inside_the_region_is_said_to_be_damped():
     info = stability_info(euler_lane([-1.0, -0.5 + 0.5j]), 0)
     assert info.inside.all()
-    assert info.sentence == "Euler: every hλ that should decay lies inside, so errors are damped."
+    assert info.sentence == "Euler: every hλ lies inside, so no step amplifies an error."
 
 
 def test_a_growing_solution_is_no_fault_of_the_method():
     info = stability_info(euler_lane([0.5]), 0)
     assert info.inside.all()
     assert "the solution itself grows" in info.sentence
+    assert "should multiply by 1.649 there multiplies by 1.5: what grows, grows less" in info.sentence
+    assert [trace.name for trace in stability_figure(info).data][2:] == ["grows by itself"]
+
+
+def test_what_grows_where_it_should_not_is_not_called_damped():
+    # |1 + 0.1 + i| = 1.49, where the solution grows by e^0.1: Euler spirals out of a closed orbit
+    sentence = stability_info(euler_lane([0.1 + 1j, -0.5]), 0).sentence
+    assert "1 of 2 values of hλ have a positive real part" in sentence
+    assert (
+        "should multiply by 1.105 there multiplies by 1.487: what grows, grows more than it should"
+        in sentence
+    )
+
+
+def test_the_same_value_along_a_path_is_one_value():
+    sentence = stability_info(euler_lane([-0.01 + 0.2j, -0.01 - 0.2j] * 60), 0).sentence
+    assert sentence == "Euler: 2 of 2 values of hλ lie outside; the worst is amplified by 1 % a step."
 
 
 def test_h_lambda_beyond_the_picture_sits_on_its_edge():
@@ -96,11 +114,11 @@ def test_work_is_sorted_and_failures_are_left_out():
     result = WorkResult(WorkConfig(PROBLEM, ("dopri5",)), (curve,), "")
     info = work_info(result, "nfe")
     assert info.x_title == "function evaluations"
-    np.testing.assert_array_equal(info.lines[0].work, [100.0, 300.0])
-    np.testing.assert_array_equal(info.lines[0].error, [1e-6, 1e-3])
-    np.testing.assert_array_equal(info.lines[0].setting, [1e-6, 1e-2])
-    np.testing.assert_array_equal(work_info(result, "seconds").lines[0].work, [0.1, 0.3])
-    figure = work_figure(info)
+    np.testing.assert_array_equal(info.series[0].x, [100.0, 300.0])
+    np.testing.assert_array_equal(info.series[0].y, [1e-6, 1e-3])
+    np.testing.assert_array_equal(info.series[0].hover, [1e-6, 1e-2])
+    np.testing.assert_array_equal(work_info(result, "seconds").series[0].x, [0.1, 0.3])
+    figure = log_figure(info)
     assert figure.layout.xaxis.type == "log"
     assert figure.data[0].name == "DP5"
 
@@ -108,5 +126,5 @@ def test_work_is_sorted_and_failures_are_left_out():
 @pytest.mark.parametrize("work", ["nfe", "seconds"])
 def test_a_diagram_of_nothing_can_be_drawn(work):
     empty = WorkCurve("euler", "Euler", *(np.full(2, np.nan) for _ in range(4)))
-    figure = work_figure(work_info(WorkResult(WorkConfig(PROBLEM, ("euler",)), (empty,), ""), work))
+    figure = log_figure(work_info(WorkResult(WorkConfig(PROBLEM, ("euler",)), (empty,), ""), work))
     assert len(figure.data[0].x) == 0

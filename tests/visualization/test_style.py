@@ -1,4 +1,5 @@
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from node_core.visualization.style import (
@@ -6,9 +7,11 @@ from node_core.visualization.style import (
     drawable,
     faded,
     framed,
+    laid_out,
     lane_colour,
     layout_style,
     log_limits,
+    log_ticks,
     thinned,
 )
 
@@ -67,3 +70,40 @@ def test_logarithmic_limits_ignore_what_a_logarithm_can_not_show():
 def test_type_is_large_enough_for_a_projector():
     assert axis_style("t")["tickfont"]["size"] >= 14
     assert axis_style("t")["title"]["font"]["size"] >= 16
+
+
+def test_many_decades_get_a_few_powers_as_ticks() -> None:
+    assert log_ticks((-9.0, 3.0), 4) == {"type": "log", "exponentformat": "power", "dtick": 3}
+    assert log_ticks(None, 4)["dtick"] == 1
+
+
+@pytest.mark.parametrize("limits", [(-0.9, 0.6), (-6.1, -5.2), (5.5, 6.5)])
+def test_few_decades_get_ones_twos_and_fives_written_out(limits: tuple[float, float]) -> None:
+    axis = log_ticks(limits, 4)
+    seen = [
+        text
+        for value, text in zip(axis["tickvals"], axis["ticktext"], strict=True)
+        if limits[0] <= np.log10(value) <= limits[1]
+    ]
+    assert (
+        seen
+        == {
+            -0.9: ["0.2", "0.5", "1", "2"],
+            -6.1: ["10<sup>−6</sup>", "2·10<sup>−6</sup>", "5·10<sup>−6</sup>"],
+            5.5: ["5·10<sup>5</sup>", "10<sup>6</sup>", "2·10<sup>6</sup>"],
+        }[limits[0]]
+    )
+
+
+def test_a_layout_is_changed_as_plotly_itself_would_change_it() -> None:
+    changes = {
+        "xaxis": {"title": {"text": "x"}, "range": [0, 1]},
+        "legend": {"font": {"size": 9}},
+        "margin": {"t": 30},
+    }
+    ours, plotlys = (go.Figure(go.Scatter(y=[1, 2])) for _ in range(2))
+    for figure in (ours, plotlys):
+        figure.add_hline(y=1.5)
+        figure.update_layout(xaxis={"zeroline": False, "title": {"font": {"size": 12}}}, uirevision="a")
+    assert laid_out(ours, changes).to_dict() == plotlys.update_layout(changes).to_dict()
+    assert "template" in ours.to_dict()["layout"]

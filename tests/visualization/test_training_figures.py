@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from node_core.studies.hlambda_config import HLambdaResult
-from node_core.studies.regularizer_race_config import RaceLane, RegularizerRaceResult
-from node_core.studies.resnet_limit_config import DepthConfig, LimitConfig, LimitResult
-from node_core.studies.solver_swap_config import SolverSwapResult, SwapEntry
-from node_core.visualization.hlambda import cloud_figure, cloud_info
-from node_core.visualization.regularizer_race import common_reach, paths_figure, paths_info, race_curves
-from node_core.visualization.resnet_race import count_info, depth_figure, error_info
-from node_core.visualization.solver_swap import swap_figure, swap_info
+from node_core.studies.classifier.hlambda_config import HLambdaResult
+from node_core.studies.classifier.regularizer_race_config import RaceLane, RegularizerRaceResult
+from node_core.studies.classifier.solver_swap_config import SolverSwapResult, SwapEntry
+from node_core.studies.resnets.limit_config import DepthConfig, LimitConfig, LimitResult
+from node_core.visualization.classifier.hlambda import cloud_figure, cloud_info
+from node_core.visualization.classifier.regularizer_race import (
+    common_reach,
+    paths_figure,
+    paths_info,
+    race_curves,
+)
+from node_core.visualization.classifier.solver_swap import swap_figure, swap_info
+from node_core.visualization.resnets.limit import count_info, depth_figure, error_info
 from node_core.visualization.training_curves import (
     MOST,
     Run,
@@ -20,7 +25,6 @@ from node_core.visualization.training_curves import (
     curves_figure,
     loss_info,
     nfe_info,
-    steps_info,
 )
 
 ROWS = [
@@ -70,22 +74,6 @@ def test_numbers_that_are_not_finite_are_left_out() -> None:
     assert curve.x.tolist() == [2.0]
 
 
-def test_steps_are_drawn_in_the_flow_s_time_and_rejected_ones_not() -> None:
-    arrays = {
-        "forward_t": np.array([0.0, 0.4, 0.4]),
-        "forward_dt": np.array([0.4, 0.9, 0.6]),
-        "forward_accepted": np.array([1.0, 0.0, 1.0]),
-        "backward_t": np.array([1.0, 0.3]),
-        "backward_dt": np.array([-0.7, -0.3]),
-        "backward_accepted": np.array([1.0, 1.0]),
-    }
-    forward, backward = steps_info([("", arrays)]).curves
-    assert forward.x.tolist() == pytest.approx([0.0, 0.4, 1.0])
-    assert forward.y.tolist() == pytest.approx([0.4, 0.6, 0.6])
-    assert backward.x.tolist() == pytest.approx([0.0, 0.3, 1.0])
-    assert backward.y.tolist() == pytest.approx([0.3, 0.7, 0.7])
-
-
 def test_the_zoom_is_kept_until_the_revision_changes_and_an_empty_chart_says_so() -> None:
     assert curves_figure(loss_info([Run("", ROWS)], "token")).layout.uirevision == "token"
     empty = curves_figure(loss_info([Run("", [])]))
@@ -119,7 +107,7 @@ def test_the_shown_depth_is_marked_on_the_error_and_on_both_counts() -> None:
 def test_depths_and_nets_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ValueError, match="layers = 201"):
         DepthConfig("moons", 201)
-    with pytest.raises(ValueError, match="no trained net 'cats'"):
+    with pytest.raises(ValueError, match="trained net 'cats' is unknown"):
         LimitConfig("cats")
 
 
@@ -147,6 +135,9 @@ def test_the_cloud_says_whether_values_leave_the_region() -> None:
     assert told is not None
     assert told.sentence.startswith("1 of 3 decaying values lie outside")
     assert len(cloud_figure(told).data) == 3
+    growing = cloud_info(replace(inside, h_lambda=-inside.h_lambda))
+    assert growing is not None
+    assert growing.sentence.startswith("No hλ decays here")
     assert cloud_info(replace(inside, method="scipy_adams")) is None
 
 

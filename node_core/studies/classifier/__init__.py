@@ -1,0 +1,1 @@
+"""Studies of a trained classifier of points, which more than one lesson asks."""

@@ -1,0 +1,1 @@
+"""What the Control page asks of a controller."""

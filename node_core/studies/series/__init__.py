@@ -1,0 +1,1 @@
+"""What the time series lesson asks."""
