@@ -5,27 +5,38 @@ from __future__ import annotations
 import streamlit as st
 
 from node_core.solvers.methods import METHODS
-from node_core.studies.adjoint_config import (
-    PAPER_METHODS,
-    AdjointConfig,
-    AdjointResult,
-    ErrorsConfig,
-    ErrorsResult,
-    HorizonConfig,
-    MemoryConfig,
-    MemoryResult,
-    PaperConfig,
-    PaperResult,
-)
-from node_core.studies.adjoint_snippets import (
+from node_core.studies.adjoint.snippets import (
     errors_snippet,
     gradient_snippet,
     horizon_snippet,
     memory_snippet,
     paper_snippet,
 )
-from node_core.visualization.adjoint import back_figure, back_info, verdict
-from node_core.visualization.adjoint_studies import (
+from node_core.studies.gradients.config import (
+    PAPER_METHODS,
+    AdjointConfig,
+    AdjointResult,
+    CheckConfig,
+    CheckResult,
+    ErrorsConfig,
+    ErrorsResult,
+    Floats,
+    HorizonConfig,
+    MemoryConfig,
+    MemoryResult,
+    PaperConfig,
+    PaperResult,
+)
+from node_core.visualization.adjoint.sentences import (
+    all_modes_sentence,
+    horizon_sentence,
+    plain_name,
+    remedy,
+    tolerance_sentence,
+    watch_sentence,
+)
+from node_core.visualization.adjoint.way_back import back_figure, back_info, verdict
+from node_core.visualization.gradients import (
     backward_share,
     cost_info,
     error_info,
@@ -36,17 +47,29 @@ from node_core.visualization.adjoint_studies import (
     seminorm_saving,
 )
 from node_core.visualization.loglog import LogInfo, log_figure
-from pages.ui.adjoint_controls import adjoint_controls, wrong_button
-from pages.ui.adjoint_equations import A_T, EQUATION_4, LOSS, equations
-from pages.ui.adjoint_player import adjoint_player
-from pages.ui.layout import choose, explain, page_header, picture, show_code
-from pages.ui.study import study
+from pages.ui.adjoint.controls import adjoint_controls, wrong_button
+from pages.ui.adjoint.equations import A_T, EQUATION_4, LOSS, equations
+from pages.ui.adjoint.player import adjoint_player
+from pages.ui.later import rest_may_come
+from pages.ui.layout import (
+    choose,
+    explain,
+    formula_and_code,
+    lesson_header,
+    look_for,
+    picture,
+    picture_and_controls,
+    presented,
+    show_code,
+)
+from pages.ui.study import study, tell_where_measured
 
-GRADIENT = "node_core.studies.adjoint:run"
-ERRORS = "node_core.studies.adjoint_errors:run"
-HORIZONS = "node_core.studies.adjoint_errors:run_horizons"
-MEMORY = "node_core.studies.adjoint_memory:run"
-PAPER = "node_core.studies.adjoint_paper:run"
+GRADIENT = "node_core.studies.adjoint.way_back:run"
+ERRORS = "node_core.studies.gradients.errors:run"
+HORIZONS = "node_core.studies.gradients.errors:run_horizons"
+CHECK = "node_core.studies.adjoint.check:run"
+MEMORY = "node_core.studies.gradients.memory:run"
+PAPER = "node_core.studies.adjoint.paper:run"
 
 ALL_MODES, TOLERANCE, HORIZON, COST, PAPER_FIGURE = (
     "All modes",
@@ -60,12 +83,16 @@ ALL_MODES, TOLERANCE, HORIZON, COST, PAPER_FIGURE = (
 def _watch(result: AdjointResult) -> None:
     """The player with what to see in it."""
     spec = result.config.task.spec
-    adjoint_player(result, key="player")
-    if result.ways and all(way.failure for way in result.ways):
-        st.info("No chosen mode found a way back: try checkpointed.", icon=":material/tune:")
-    explain(
-        "Blue goes forward to the loss; then the red arrows a(t), the sensitivity of the loss to the state, flow "
-        f"backward. Purple is the state that the mode goes back with. {spec.look_for}",
+    with presented("picture"):
+        adjoint_player(result, key="player")
+    forward = "Blue" if not result.path.failure else "Grey, the truth,"
+    look_for(
+        remedy(result),
+        f"{forward} goes forward to the loss; then the red arrows a(t), the sensitivity of the loss to the state, flow "
+        "backward. Purple is the state that the mode goes back with, drawn farther from the path where the picture "
+        f"says so. {watch_sentence(result)}",
+    )
+    formula_and_code(
         rf"\begin{{gathered}} {LOSS} = \tfrac12 \sum_i \|z(t_i) - z^*\|^2 \\ {spec.latex} \end{{gathered}}",
         gradient_snippet(result.config),
     )
@@ -82,13 +109,15 @@ def _table(result: AdjointResult) -> None:
             "Largest gap": [_number(float(way.gap.max())) if way.gap.size else "—" for way in ways],
             "Steps back": [f"{int(way.attempt_accepted.sum()):,}" if way.t.size else "—" for way in ways],
             "NFE back": [f"{way.nfe:,}" if way.t.size else "—" for way in ways],
-            "Time": [_duration(way.seconds) if way.t.size else "—" for way in ways],
         },
         hide_index=True,
     )
+    path = result.path
+    forward = (
+        f"Forward: {path.nfe:,} evaluations, {path.step_t.size - 1:,} steps;" if not path.failure else ""
+    )
     st.caption(
-        f"Errors are relative to the true gradient ({result.reference_name}). Forward: {result.path.nfe:,} "
-        f"evaluations, {result.path.step_t.size - 1:,} steps; L = {result.loss:.4g}, and θ holds "
+        f"Errors are relative to the true gradient ({result.truth.name}). {forward} L = {result.loss:.4g}, and θ holds "
         f"{result.n_theta} {'number' if result.n_theta == 1 else 'numbers'}."
     )
 
@@ -97,15 +126,38 @@ def _number(value: float) -> str:
     return f"{value:.2g}" if abs(value) < float("inf") else "—"
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 0.9995 else f"{1e3 * seconds:.3g} ms"
+def _numbers(result: AdjointResult) -> None:
+    """a(t0) and dL/dtheta by every mode, beside the truth and finite differences."""
+    asked = CheckConfig(result.config.task)
+    check: CheckResult | None = study(CHECK, asked, time_limit=60.0, spinner="Differencing the loss…")
+    names, dim = list(result.config.task.spec.state_names), len(result.config.task.spec.y0)
+    entries = [f"a{name[1:]}(t₀) = dL/d{name}(t₀)" for name in names]
+    entries += [f"dL/d{plain_name(name)}" for name in result.theta_names]
+    rows = [*range(dim), *(dim + int(i) for i in result.shown)]
+    columns = {"Entry": entries, "True": _entries(result.truth.gradient[rows])}
+    columns |= {
+        way.label: _entries(way.gradient[rows]) if way.t.size else ["—"] * len(rows) for way in result.ways
+    }
+    if check is not None:
+        columns["Finite differences"] = _entries(check.differences)
+    st.subheader("The gradient in numbers")
+    st.table(columns, hide_index=True)
+    if check is not None:
+        st.caption(
+            f"Finite differences share nothing with a way back: L solved at 1e-12 at four points around each number. "
+            f"They are {check.error:.0e} off the true gradient, relative to it."
+        )
+
+
+def _entries(values: Floats) -> list[str]:
+    return [f"{value:.6g}" for value in values]
 
 
 def _all_modes(result: AdjointResult) -> None:
     picture(
         back_figure(back_info(result)),
         "ways",
-        "Every mode draws the same |a(t)| until its z(t) leaves the path: the gap opens first, the gradient follows.",
+        all_modes_sentence(result),
         EQUATION_4,
         gradient_snippet(result.config),
     )
@@ -119,14 +171,13 @@ def _pair(left: LogInfo, right: LogInfo, keys: tuple[str, str]) -> None:
 
 def _tolerance(config: AdjointConfig) -> None:
     asked = ErrorsConfig(config.task, config.method)
-    result: ErrorsResult | None = study(ERRORS, asked, time_limit=60.0, spinner="Going back in every mode…")
+    result: ErrorsResult | None = study(ERRORS, asked, time_limit=90.0, spinner="Going back in every mode…")
     if result is None:
         return
     picture(
         log_figure(error_info(result)),
         "errors",
-        "Tighten the tolerance (to the right) and every mode finds the true gradient; finite differences cannot "
-        "follow, because the solver's own error is divided by their step.",
+        tolerance_sentence(result),
         r"\frac{\|\hat g - g\|}{\|g\|}, \qquad \text{finite differences: } "
         r"\frac{L(\theta + h) - L(\theta - h)}{2h} + \mathcal O\!\left(h^2 + \frac{\text{tol}}{h}\right)",
     )
@@ -136,6 +187,7 @@ def _tolerance(config: AdjointConfig) -> None:
         r"\text{cost} = \text{NFE}_\text{forward} + \text{NFE}_\text{backward}",
         errors_snippet(asked),
     )
+    tell_where_measured(ERRORS, asked)
     if result.note:
         st.caption(result.note)
     _seminorm(result)
@@ -160,14 +212,13 @@ def _seminorm(result: ErrorsResult) -> None:
 
 def _horizon(config: AdjointConfig) -> None:
     asked = HorizonConfig(config.task, config.rtol, config.method)
-    result: ErrorsResult | None = study(HORIZONS, asked, time_limit=60.0, spinner="Lengthening the horizon…")
+    result: ErrorsResult | None = study(HORIZONS, asked, time_limit=90.0, spinner="Lengthening the horizon…")
     if result is None:
         return
     picture(
         log_figure(horizon_info(result)),
         "horizons",
-        "The longer the way, the further the state that is solved backward drifts, until the continuous adjoint's "
-        "gradient has no right digit; checkpointed, backprop and interpolated keep the forward states.",
+        horizon_sentence(result),
         r"\|\delta z(t)\| \approx \|\delta z(T)\|\, e^{\lambda (T - t)} \quad "
         r"\text{where the field contracts at the rate } \lambda",
         horizon_snippet(asked),
@@ -193,6 +244,7 @@ def _memory() -> None:
         r"\text{backprop: } \mathcal O(L) \text{ graphs} \end{gathered}",
         memory_snippet(asked),
     )
+    tell_where_measured(MEMORY, asked, "numbers")
 
 
 def _paper(config: AdjointConfig) -> None:
@@ -227,17 +279,17 @@ def _paper(config: AdjointConfig) -> None:
         rf"{A_T}\, \partial f / \partial \theta",
     )
     show_code(paper_snippet(asked))
+    tell_where_measured(PAPER, asked)
     if result.note:
         st.caption(result.note)
 
 
-def _studies(result: AdjointResult) -> None:
-    """The tabs: only the open one is computed."""
-    config = result.config
+def _studies(config: AdjointConfig, result: AdjointResult | None) -> None:
+    """The tabs: only the open one is computed, and none needs the others' results."""
     names = [ALL_MODES, TOLERANCE, HORIZON, COST, PAPER_FIGURE]
     ways, tolerance, horizon, memory, paper = st.tabs(names, key="view", bind="query-params")
     with ways:
-        if ways.open:
+        if ways.open and result is not None:
             _all_modes(result)
     with tolerance:
         if tolerance.open:
@@ -254,28 +306,34 @@ def _studies(result: AdjointResult) -> None:
 
 
 def _page() -> None:
-    page_header("Adjoint", "See the gradient flow backward through the solver, and when it loses its way.")
+    lesson_header("Adjoint")
     wrong_button()
-    controls, stage = st.columns([1, 3.2], gap="medium")
+    stage, controls = picture_and_controls()
     with controls:
         config = adjoint_controls()
     if config is None:
         with stage:
             st.info(
-                "Mend the marked value on the left, and the gradient is computed again.",
+                "Mend the marked value among the controls, and the gradient is computed again.",
                 icon=":material/tune:",
             )
         return
     with stage:
         result: AdjointResult | None = study(
-            GRADIENT, config, time_limit=30.0, spinner="Forward and backward…"
+            GRADIENT, config, time_limit=60.0, spinner="Forward and backward…"
         )
-        if result is None:
-            return
-        _watch(result)
+        if result is not None:
+            _watch(result)
+    if not rest_may_come():
+        return
     equations()
-    _table(result)
-    _studies(result)
+    if result is not None:
+        _table(result)
+    numbers = st.container()  # which take longer than what stands below
+    _studies(config, result)
+    if result is not None:
+        with numbers:
+            _numbers(result)
 
 
 _page()

@@ -3,21 +3,26 @@
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.ui.layout import ASSETS, explain, page_header
+from pages.ui.home.first_picture import LEAD, PICTURE, TITLE, svg
+from pages.ui.layout import formula_and_code, look_for, page_header, presented
 from pages.ui.lessons import LESSONS, Lesson
 
 CARDS_A_ROW = 3
-PICTURE = "The same field crossed in three Euler steps, in ten, and by its exact flow"
 SNIPPET = """
 import torch
 from node_core import odeint
 
-def f(t, y):                                  # any callable or nn.Module: dy/dt = f(t, y)
-    return torch.stack([y[..., 1], -torch.sin(y[..., 0])], dim=-1)
+A = torch.tensor([[-0.35, -2.0], [2.0, -0.35]])                    # the field of the picture
+y0 = 0.64 * torch.tensor([[1.0, 0.05], [0.86, 0.3], [0.1, 0.98], [-0.95, 0.2]])
+T = 1.25
 
-sol = odeint(f, torch.tensor([2.0, 0.0]), torch.linspace(0.0, 10.0, 101), method="dopri5")
-sol.ys                                        # the solution, (time, 2)
-sol.steps.t, sol.steps.dt, sol.steps.accepted # every step that was tried
+def f(t, y):                                                       # any callable or nn.Module: dy/dt = f(t, y)
+    return y @ A.T
+
+few = odeint(f, y0, [0.0, T], method="euler", dt=T / 3)            # a residual network of 3 layers
+more = odeint(f, y0, [0.0, T], method="euler", dt=T / 10)          # of 10 layers
+flow = odeint(f, y0, torch.linspace(0.0, T, 60), method="dopri5")  # the flow: flow.ys is (time, point, 2)
+flow.steps.t, flow.steps.dt, flow.steps.accepted                   # every step that was tried
 """
 
 
@@ -27,14 +32,15 @@ def _card(lesson: Lesson) -> None:
             st.page_link(lesson.path, label=f"**{lesson.title}**", icon=lesson.icon)
         except StreamlitAPIException:  # this page runs alone, so that there is nowhere to go
             st.markdown(f"{lesson.icon} **{lesson.title}**")
-        st.markdown(lesson.teaser)
+        st.markdown(f"*{lesson.question}*  \n{lesson.teaser}")
 
 
 def _picture() -> None:
     # An image cannot see the page's colours: it gets its text colour here. A change of theme reruns the page.
     colour = {"dark": "#e9e9f4"}.get(st.context.theme.type or "", "#1b1b2f")
-    svg = (ASSETS / "home.svg").read_text(encoding="utf-8").replace("currentColor", colour)
-    st.image(svg, width="stretch", alt=PICTURE)
+    drawn = svg().replace("currentColor", colour)
+    with presented("picture"):
+        st.image(drawn, width="stretch", alt=PICTURE)
 
 
 def _cards() -> None:
@@ -46,7 +52,8 @@ def _cards() -> None:
                 _card(lesson)
 
 
-page_header("Neural ODEs that show their work", "From residual layers to a flow that a solver follows.")
+page_header(TITLE, LEAD)
+_picture()
 st.markdown(
     "A **residual network** moves its hidden state a little in every layer, "
     "$y_{k+1} = y_k + \\tfrac{T}{L}\\, f(y_k)$, which is one step of **Euler's method**. "
@@ -55,12 +62,13 @@ st.markdown(
     "An adaptive **solver** now chooses how many steps each input needs, and the adjoint method trains "
     "$\\theta$ without storing them."
 )
-_picture()
-explain(
+look_for(
     "The same field and the same four points: three big jumps overshoot the spiral, ten come close, and "
-    "the flow is what they converge to.",
-    equation=r"y_{k+1} = y_k + \frac{T}{L}\, f(y_k) \qquad\xrightarrow{\;L \to \infty\;}\qquad "
+    "the flow is what they converge to."
+)
+formula_and_code(
+    r"y_{k+1} = y_k + \frac{T}{L}\, f(y_k) \qquad\xrightarrow{\;L \to \infty\;}\qquad "
     r"\frac{\mathrm{d}y}{\mathrm{d}t} = f(y)",
-    code=SNIPPET,
+    SNIPPET,
 )
 _cards()

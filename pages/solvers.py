@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from node_core.fields.system import System
-from node_core.studies.race_config import (
+from node_core.fields.systems.system import System
+from node_core.studies.solvers.race_config import (
     OrderConfig,
     OrderResult,
     RaceConfig,
@@ -15,21 +15,37 @@ from node_core.studies.race_config import (
     WorkConfig,
     WorkResult,
 )
-from node_core.studies.snippets import order_snippet, race_snippet, stability_snippet, work_snippet
-from node_core.visualization.convergence import order_figure, order_info
-from node_core.visualization.phase_plane import phase_figure, phase_figure_3d, phase_info
-from node_core.visualization.stability import stability_figure, stability_info
-from node_core.visualization.timeline import timeline_figure, timeline_info
-from node_core.visualization.work_precision import work_figure, work_info
-from pages.ui.layout import choose, explain, page_header, picture, show_code, switch
-from pages.ui.race_controls import Choice, race_controls, set_initial_state
-from pages.ui.race_player import race_player
+from node_core.studies.solvers.snippets import order_snippet, race_snippet, stability_snippet, work_snippet
+from node_core.visualization.loglog import log_figure
+from node_core.visualization.solvers.convergence import order_figure, order_info
+from node_core.visualization.solvers.phase_plane import phase_figure, phase_figure_3d, phase_info
+from node_core.visualization.solvers.sentences import critical_sentence, race_sentence
+from node_core.visualization.solvers.stability import stability_figure, stability_info
+from node_core.visualization.solvers.timeline import timeline_figure, timeline_info
+from node_core.visualization.solvers.work_precision import work_info
+from pages.ui.later import rest_may_come
+from pages.ui.layout import (
+    choose,
+    explain,
+    formula_and_code,
+    lesson_header,
+    look_for,
+    picture,
+    picture_and_controls,
+    presented,
+    show_code,
+    switch,
+)
+from pages.ui.live.controls import preset_buttons
+from pages.ui.solvers.controls import Choice, race_controls, set_initial_state
+from pages.ui.solvers.player import race_player
+from pages.ui.solvers.presets import PRESETS
 from pages.ui.study import study
 
-RACE = "node_core.studies.race:run"
-ORDER = "node_core.studies.order:run"
-WORK = "node_core.studies.work:run"
-STABILITY = "node_core.studies.stability:run"
+RACE = "node_core.studies.solvers.race:run"
+ORDER = "node_core.studies.solvers.order:run"
+WORK = "node_core.studies.solvers.work:run"
+STABILITY = "node_core.studies.solvers.stability:run"
 
 OVER_TIME, STABLE, ORDERS, WORKS, ZOOM = "Over time", "Stability", "Order", "Work and precision", "Zoom"
 
@@ -51,6 +67,14 @@ def _axes(system: System) -> tuple[int, int]:
 
 def _race(system: System, result: RaceResult) -> None:
     """The player with what to see in it."""
+    stage = presented("picture")  # what it shows is told right below, before what is chosen of it
+    look_for(
+        race_sentence(result),
+        "Every dot is a step, every × a rejected attempt; the wide grey line is the truth. Drag the ring, or click "
+        "into the plane, to start elsewhere.",
+    )
+    if result.reference_note:
+        st.caption(result.reference_note)
     axes = _axes(system)
 
     def pick(x: float, y: float) -> None:
@@ -58,15 +82,9 @@ def _race(system: System, result: RaceResult) -> None:
         picked = {names[0]: y} if system.dim == 1 else {names[axes[0]]: x, names[axes[1]]: y}
         set_initial_state(system.key, picked)
 
-    race_player(result, axes, key="race", log_time=system.log_time and system.dim == 1, on_pick=pick)
-    if result.reference_note:
-        st.caption(result.reference_note)
-    explain(
-        f"Every dot is a step, every × a rejected attempt; the wide grey line is the truth. {system.look_for} "
-        "Click into the plane to start elsewhere.",
-        system.latex,
-        race_snippet(result.config),
-    )
+    with stage:
+        race_player(result, axes, key="race", log_time=system.log_time and system.dim == 1, on_pick=pick)
+    formula_and_code(system.latex, race_snippet(result.config, result.cut_at))
 
 
 def _table(result: RaceResult) -> None:
@@ -79,7 +97,6 @@ def _table(result: RaceResult) -> None:
             "NFE": [f"{lane.nfe:,}" for lane in result.lanes],
             "Accepted": [f"{lane.n_accepted:,}" for lane in result.lanes],
             "Rejected": [f"{lane.n_rejected:,}" for lane in result.lanes],
-            "Time": [_duration(lane.wall_time) for lane in result.lanes],
         },
         hide_index=True,
     )
@@ -97,10 +114,6 @@ def _number(value: float) -> str:
     return f"{value:.2g}" if abs(value) < float("inf") else "—"
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2g} s" if seconds >= 0.9995 else f"{1e3 * seconds:.3g} ms"
-
-
 def _over_time(system: System, result: RaceResult) -> None:
     left, right = st.columns(2)
     with left:
@@ -116,7 +129,7 @@ def _over_time(system: System, result: RaceResult) -> None:
         "Where the state bends, an adaptive method shortens h until its local error estimate is below the dashed "
         "line, its tolerance; a fixed step pays there with global error.",
         r"\left\|\frac{e}{\text{atol} + \text{rtol}\,|y|}\right\| \le 1 \;\Rightarrow\; \text{accept}",
-        race_snippet(result.config),
+        race_snippet(result.config, result.cut_at),
     )
 
 
@@ -126,8 +139,8 @@ def _stability(config: RaceConfig) -> None:
     if result is None:
         return
     st.markdown(
-        ":material/visibility: Shaded: the steps hλ that a method damps. A × is an hλ of this system outside of it, "
-        "and so is amplified in every step, until the solution explodes."
+        ":material/visibility: Shaded: the steps hλ that a method damps. A × is an hλ of this system outside of it: "
+        "what should decay is amplified, a step like that after the other. A ring is an hλ of what grows by itself."
     )
     a_row = 3 if len(result.lanes) == 3 else 2
     for start in range(0, len(result.lanes), a_row):
@@ -138,6 +151,7 @@ def _stability(config: RaceConfig) -> None:
                 st.plotly_chart(
                     stability_figure(info), key=f"stability_{index}", config={"displaylogo": False}
                 )
+                st.latex(info.formula)
                 st.markdown(f"**{info.sentence}**")
                 if info.clipped:
                     st.caption(
@@ -171,17 +185,17 @@ def _order(config: RaceConfig) -> None:
 
 
 def _work(config: RaceConfig) -> None:
-    asked = WorkConfig(config.problem, config.methods, config.controller)
-    result: WorkResult | None = study(WORK, asked, time_limit=40.0)
+    asked = WorkConfig(config.problem, config.methods, config.controller, config.max_step, config.tell_jumps)
+    result: WorkResult | None = study(WORK, asked, time_limit=60.0)
     if result is None:
         return
     left, right = st.columns(2)
     with left:
-        st.plotly_chart(work_figure(work_info(result, "nfe")), key="work_nfe", config={"displaylogo": False})
+        figure = log_figure(work_info(result, "nfe"), height=480)
+        st.plotly_chart(figure, key="work_nfe", config={"displaylogo": False})
     with right:
-        st.plotly_chart(
-            work_figure(work_info(result, "seconds")), key="work_time", config={"displaylogo": False}
-        )
+        figure = log_figure(work_info(result, "seconds"), height=480)
+        st.plotly_chart(figure, key="work_time", config={"displaylogo": False})
     explain(
         "The lower left wins: for a loose tolerance a cheap method, for a tight one a method of high order.",
         r"\text{error} = \max_{t} \|y(t) - y_{\text{ref}}(t)\|_\infty",
@@ -194,10 +208,16 @@ def _work(config: RaceConfig) -> None:
 def _zoom(system: System, result: RaceResult) -> None:
     sentence = "The same race to zoom into and to hover over: each dot tells its time and place."
     if system.dim == 3:
-        picture(phase_figure_3d(result), "space", sentence, system.latex, race_snippet(result.config))
+        picture(
+            phase_figure_3d(result),
+            "space",
+            sentence,
+            system.latex,
+            race_snippet(result.config, result.cut_at),
+        )
         return
     figure = phase_figure(phase_info(result, system.plane if system.dim > 1 else (0, 1)))
-    picture(figure, "phase", sentence, system.latex, race_snippet(result.config))
+    picture(figure, "phase", sentence, system.latex, race_snippet(result.config, result.cut_at))
 
 
 def _lane_index(config: RaceConfig, method: str) -> int:
@@ -227,19 +247,26 @@ def _studies(system: System, result: RaceResult) -> None:
 
 
 def _page() -> None:
-    page_header("Solvers", "Let methods race on one problem and see what each pays for its accuracy.")
-    controls, stage = st.columns([1, 2.4], gap="medium")
+    lesson_header("Solvers")
+    preset_buttons(PRESETS)
+    stage, controls = picture_and_controls()
     with controls:
         choice: Choice | None = race_controls()
     if choice is None or choice.config is None:
         with stage:
-            st.info("Mend the marked value on the left, and the race starts again.", icon=":material/tune:")
+            st.info(
+                "Mend the marked value among the controls, and the race starts again.", icon=":material/tune:"
+            )
         return
     with stage:
-        result: RaceResult | None = study(RACE, choice.config, spinner="Racing…")
+        result: RaceResult | None = study(RACE, choice.config, time_limit=60.0, spinner="Racing…")
         if result is None:
             return
         _race(choice.system, result)
+    if choice.under_step is not None and (said := critical_sentence(result)):
+        choice.under_step.caption(said)
+    if not rest_may_come():
+        return
     _table(result)
     _studies(choice.system, result)
 

@@ -1,6 +1,5 @@
 // Forward and backward, replayed on the client: no server round trip a frame. The page sends every mode's way back once.
 const SECONDS = 5; // each way
-const SIZE = 15;
 
 export default function (component) {
   const { data, parentElement } = component;
@@ -26,7 +25,7 @@ function createPlayer(root) {
       button.type = "button";
       button.textContent = way.label;
       small.textContent = way.verdict;
-      button.append(small);
+      button.append(" ", small);
       button.onclick = () => { shown = index; press(); show.draw(); };
       return button;
     }));
@@ -51,22 +50,20 @@ function createPlayer(root) {
   // --- drawing
   function fit(canvas, height) {
     const width = canvas.clientWidth;
-    const g = cleared(canvas, width, height, `${SIZE}px ${themed(root, "--st-font", "sans-serif")}`);
-    g.lineJoin = "round";
-    return { g, width, height };
+    return { g: cleared(canvas, width, height, `${0.94 * typeSize(root)}px ${themed(root, "--st-font", "sans-serif")}`), width, height };
   }
   function draw(text) {
     if (!d) return;
     const beside = getComputedStyle(root.querySelector(".stage")).gridTemplateColumns.split(" ").length > 1;
-    drawPlane(text, beside ? 540 : 360);
-    drawStrips(text, beside ? 540 : 560);
+    drawPlane(text, pictureHeight(root, beside ? 540 : 360));
+    drawStrips(text, beside ? pictureHeight(root, 540) : 560);
     now.textContent = show.place > 1 ? `backward, t = ${short(backTo())}` : `forward, t = ${short(goneTo())}`;
     root.dataset.place = show.place.toFixed(3);
   }
 
   function drawPlane(text, height) {
     const { g, width } = fit(plane, height), way = d.ways[shown];
-    const box = { left: 46, right: width - 8, top: 26, bottom: height - 42 };
+    const line = typeSize(root), box = { left: 2.9 * line, right: width - 8, top: 1.6 * line, bottom: height - 2.6 * line };
     // one scale for both axes, so that an arrow's direction is the vector's
     const scale = Math.min((box.right - box.left) / (d.x[1] - d.x[0]), (box.bottom - box.top) / (d.y[1] - d.y[0]));
     const cx = (d.x[0] + d.x[1]) / 2, cy = (d.y[0] + d.y[1]) / 2;
@@ -89,16 +86,20 @@ function createPlayer(root) {
     ring(g, X(d.f.x[0]), Y(d.f.y[0]), 8, text);
     if (show.place > 1 && way.b.length) {
       const tau = d.T - backTo(), count = upTo(way.b, tau), at = (row) => interpolate(way.b, row, tau);
+      const steps = upTo(way.sb, tau), a = (row, b) => interpolate(way.ab, row, b);
       path(g, way.x.slice(0, count).concat(at(way.x)), way.y.slice(0, count).concat(at(way.y)), X, Y, d.colours.back, 2.5, 1, [7, 5]);
-      for (let i = 0; i < count; i++) if (way.b.length < 200) dot(g, X(way.x[i]), Y(way.y[i]), 3, d.colours.back);
-      const stride = Math.max(1, Math.ceil(way.b.length / 36));
-      for (let i = 0; i < count; i += stride) arrow(g, X(way.x[i]), Y(way.y[i]), way.u[i], way.v[i], 0.6, 2);
+      for (let i = 0; i < steps; i++) if (way.sb.length < 200) dot(g, X(way.sx[i]), Y(way.sy[i]), 3, d.colours.back);
+      const stride = Math.max(1, Math.ceil(way.sb.length / 36));
+      for (let i = 0; i < steps; i += stride) arrow(g, X(way.sx[i]), Y(way.sy[i]), a(way.u, way.sb[i]), a(way.v, way.sb[i]), 0.6, 2);
       const rx = interpolate(d.f.t, d.f.x, backTo()), ry = interpolate(d.f.t, d.f.y, backTo());
       arrow(g, X(rx), Y(ry), interpolate(d.r.b, d.r.u, tau), interpolate(d.r.b, d.r.v, tau), 0.9, 5, d.colours.truth);
-      arrow(g, X(at(way.x)), Y(at(way.y)), at(way.u), at(way.v), 1, 3.5);
+      arrow(g, X(at(way.x)), Y(at(way.y)), a(way.u, tau), a(way.v, tau), 1, 3.5);
       dot(g, X(at(way.x)), Y(at(way.y)), 7, d.colours.back);
     } else dot(g, X(head[0]), Y(head[1]), 7, d.colours.z);
     g.restore();
+    if (show.place > 1 && way.note) {
+      g.fillStyle = d.colours.back; g.textAlign = "right"; g.textBaseline = "top"; g.fillText(way.note, box.right, 2);
+    }
   }
   function arrow(g, x, y, u, v, alpha, width, style = d.colours.a) {
     // the longest true |a| is 90 pixels; what is longer is cut, so that an exploded adjoint stays in the picture
@@ -113,10 +114,12 @@ function createPlayer(root) {
   }
 
   function drawStrips(text, height) {
-    const { g, width } = fit(strips, height), rows = d.ways[shown].strips, bottom = 40, each = (height - bottom) / rows.length;
-    const left = 62, right = width - 10, X = (t) => left + t / d.T * (right - left);
+    const { g, width } = fit(strips, height), line = typeSize(root), bottom = 2.5 * line;
+    const rows = d.ways[shown].strips.slice(0, Math.max(2, Math.floor((height - bottom) / (4.2 * line)))); // those that can be read
+    const each = (height - bottom) / rows.length;
+    const left = 3.9 * line, right = width - 10, X = (t) => left + t / d.T * (right - left);
     rows.forEach((row, index) => {
-      const box = { left, right, top: index * each + 22, bottom: (index + 1) * each - 8 };
+      const box = { left, right, top: index * each + 1.4 * line, bottom: (index + 1) * each - 8 };
       const to = (v) => row.log ? Math.log10(v) : v;
       const Y = (v) => box.bottom - (to(v) - row.y[0]) / (row.y[1] - row.y[0]) * (box.bottom - box.top);
       const marks = row.log ? decades(row.y) : ticks(...row.y, 4);
@@ -127,7 +130,7 @@ function createPlayer(root) {
       g.strokeStyle = d.colours.loss; g.setLineDash([4, 4]); g.lineWidth = 1.5;
       d.observed.forEach((o) => { g.beginPath(); g.moveTo(X(o[0]), box.top); g.lineTo(X(o[0]), box.bottom); g.stroke(); });
       g.setLineDash([]);
-      row.series.forEach((series) => revealed(g, series, X, Y));
+      [...(d.under[row.under] || []), ...row.series].forEach((series) => revealed(g, series, X, Y));
       g.strokeStyle = text; g.globalAlpha = 0.6; g.lineWidth = 1.5;
       const at = show.place > 1 ? backTo() : goneTo();
       g.beginPath(); g.moveTo(X(at), box.top); g.lineTo(X(at), box.bottom); g.stroke();
@@ -155,40 +158,6 @@ function createPlayer(root) {
     path(g, xs, ys, px, Y, s.c, s.w, s.alpha ?? 1, s.dash);
   }
 
-  function grid(g, box, X, Y, xs, ys, text, labelX, log) {
-    g.strokeStyle = text; g.fillStyle = text; g.lineWidth = 1;
-    for (const v of xs) {
-      if (X(v) < box.left - 0.5 || X(v) > box.right + 0.5) continue;
-      g.globalAlpha = 0.14; g.beginPath(); g.moveTo(X(v), box.top); g.lineTo(X(v), box.bottom); g.stroke();
-      g.globalAlpha = 0.9; g.textAlign = "center"; g.textBaseline = "top";
-      if (labelX) g.fillText(labelX(v), X(v), box.bottom + 5);
-    }
-    let free = Infinity; // labels of a low strip must not run into each other
-    for (const v of ys) {
-      g.globalAlpha = 0.14; g.beginPath(); g.moveTo(box.left, Y(v)); g.lineTo(box.right, Y(v)); g.stroke();
-      g.globalAlpha = 0.9; g.textAlign = "right"; g.textBaseline = "middle";
-      if (Y(v) < free - SIZE - 1) { g.fillText(log ? power(v) : short(v), box.left - 6, Y(v)); free = Y(v); }
-    }
-    g.globalAlpha = 1;
-  }
-  function path(g, xs, ys, X, Y, style, width, alpha = 1, dash = []) {
-    g.strokeStyle = style; g.lineWidth = width; g.globalAlpha = alpha; g.setLineDash(dash);
-    g.beginPath();
-    let up = true;
-    for (let i = 0; i < xs.length; i++) {
-      if (xs[i] === null || ys[i] === null) { up = true; continue; }
-      if (up) g.moveTo(X(xs[i]), Y(ys[i])); else g.lineTo(X(xs[i]), Y(ys[i]));
-      up = false;
-    }
-    g.stroke();
-    g.setLineDash([]); g.globalAlpha = 1;
-  }
-  function dot(g, x, y, r, style) { g.fillStyle = style; g.beginPath(); g.arc(x, y, r, 0, 7); g.fill(); }
-  function ring(g, x, y, r, style) { g.strokeStyle = style; g.lineWidth = 2.5; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke(); }
-  function cross(g, x, y, style, r) {
-    g.strokeStyle = style; g.lineWidth = 2.5;
-    g.beginPath(); g.moveTo(x - r, y - r); g.lineTo(x + r, y + r); g.moveTo(x - r, y + r); g.lineTo(x + r, y - r); g.stroke();
-  }
   return { load, stop: show.stop };
 }
 
@@ -196,9 +165,4 @@ function decades([low, high]) {
   const step = Math.max(1, Math.ceil((high - low) / 3)), values = [];
   for (let k = Math.ceil(low); k <= high; k += step) values.push(Math.pow(10, k));
   return values;
-}
-
-function power(v) {
-  const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹", k = Math.round(Math.log10(v));
-  return "10" + String(k).replace("-", "⁻").replace(/\d/g, (c) => digits[c]);
 }

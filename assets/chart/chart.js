@@ -1,8 +1,7 @@
 // A plotly chart that is fed again and again and stays as the reader left it: zoom, hidden curves, the element itself.
 // Streamlit mounts its own charts anew with new data; `Plotly.react` on one element with a `uirevision` does not.
-// A chart of live runs asks the server for its next figure by itself: no rerun, and seldom when it is out of sight.
+// A chart of live runs follows a feed (feed.js).
 let library = null;
-const OUT_OF_SIGHT = 4; // times more seldom
 const charts = new WeakMap();
 
 function plotly(url) {
@@ -30,34 +29,23 @@ function themed(layout, element) {
 class Chart {
   constructor(root) {
     this.root = root;
-    this.seen = false;
-    this.sight = new IntersectionObserver(([entry]) => {
-      const came = entry.isIntersecting && !this.seen;
-      this.seen = entry.isIntersecting;
-      if (came && this.feed) this.askIn(0);
-    });
-    this.sight.observe(root);
+    this.feed = new Feed(root, (answer) => this.take(answer));
   }
 
   /** What the page wants shown, at each rerun. */
-  update(data, base) {
-    this.base = base;
-    this.library = plotly(new URL("/" + data.library, base).href);
+  update(data) {
+    this.library = plotly(new URL(data.library, appAddress()).href);
     this.root.style.height = `${data.figure.layout.height}px`;
     this.root.setAttribute("aria-label", data.label);
-    const other = data.feed !== this.feed;
-    this.feed = data.feed;
-    this.every = 1000 * (data.every ?? 0);
+    const other = this.feed.follow(data);
     const style = getComputedStyle(this.root);
     const theme = style.getPropertyValue("--st-text-color") + style.getPropertyValue("--st-background-color");
     // A rerun while the run plays brings the figure of its last look, which may be behind what is drawn already.
-    const figure = other || !this.feed || !this.figure ? data.figure : this.figure;
+    const figure = other || !data.feed || !this.figure ? data.figure : this.figure;
     const text = figure === this.figure ? this.text : JSON.stringify(figure);
     if (text !== this.text || theme !== this.theme) this.draw(figure);
     this.text = text;
-    if (other) this.stamp = data.stamp;
     this.theme = theme;
-    if (this.feed) this.askIn(other ? this.every : 0.3 * this.every);
   }
 
   draw(figure) {
@@ -65,6 +53,7 @@ class Chart {
     return this.library
       .then((library) => {
         if (!this.root.isConnected) return null;
+        this.root.library = library; // Streamlit's charts bring one of their own, and `window.Plotly` may be either
         return library.react(this.root, figure.data, themed(figure.layout, this.root), {
           displaylogo: false,
           // Where nothing hovers the buttons would stand on the legend for good; two taps still undo a zoom.
@@ -82,40 +71,16 @@ class Chart {
       });
   }
 
-  askIn(milliseconds) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), milliseconds);
-  }
-
-  async ask() {
-    const feed = this.feed;
-    if (!feed || !this.root.isConnected) return;
-    if (!document.hidden) {
-      try {
-        const url = new URL(`/${feed}`, this.base);
-        url.searchParams.set("stamp", this.stamp ?? "");
-        const answer = await fetch(url);
-        if (answer.status === 404) return; // the run is gone; a rerun of the page makes a new one
-        if (answer.status === 200) {
-          const { stamp, figure, every } = await answer.json();
-          if (feed !== this.feed) return;
-          this.stamp = stamp;
-          this.every = 1000 * every;
-          await idle();
-          await this.draw(figure);
-        }
-      } catch {
-        // The server is away for a moment: ask again later.
-      }
-    }
-    if (feed === this.feed) this.askIn(this.seen ? this.every : OUT_OF_SIGHT * this.every);
+  /** The feed's next figure. */
+  async take({ figure, every }) {
+    this.feed.every = 1000 * every;
+    await idle();
+    await this.draw(figure);
   }
 
   end() {
-    clearTimeout(this.timer);
-    this.feed = null;
-    this.sight.disconnect();
-    window.Plotly?.purge(this.root);
+    this.feed.end();
+    this.root.library?.purge(this.root);
   }
 }
 
@@ -130,15 +95,10 @@ function idle() {
 export default function (component) {
   const { parentElement, data } = component;
   const root = parentElement.querySelector(".live-chart");
-  const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
   if (!charts.has(root)) charts.set(root, new Chart(root));
-  charts.get(root).update(data, base);
-  return () => {
-    // Streamlit also cleans up before it calls again on the same element: only a removed one is destroyed.
-    setTimeout(() => {
-      if (root.isConnected) return;
-      charts.get(root)?.end();
-      charts.delete(root);
-    }, 0);
-  };
+  charts.get(root).update(data);
+  return whenRemoved(root, () => {
+    charts.get(root)?.end();
+    charts.delete(root);
+  });
 }

@@ -1,14 +1,17 @@
 // A pad to draw data on: choose a class by its colour, click or drag; the points go to the page with "Train on these".
+// Or a pad to write on (`strokes`): each line of the pen is a class of its own, and is drawn as a line.
 const COLOURS = ["#5b4bdb", "#e4572e", "#149174", "#c98a00"];
 const REACH = 2; // the pad shows -2 to 2 in both directions
 const MOST = 1500;
 const pads = new WeakMap();
 
 class Pad {
-  constructor(root, points, classes) {
+  constructor(root, points, classes, strokes) {
     this.root = root;
+    this.strokes = strokes;
     this.classes = classes; // 1: a density is drawn, and nothing needs a name
     this.points = points; // rows [x, y, class]
+    this.spacing = strokes ? 0.05 : 0.12; // of neighbouring points
     this.chosen = 0;
     this.tools = root.querySelector(".tools");
     this.canvas = root.querySelector("canvas");
@@ -21,15 +24,15 @@ class Pad {
   }
 
   build() {
-    for (let c = 0; c < this.classes; c++) {
+    for (let c = 0; c < this.classes && !this.strokes; c++) {
       const name = String.fromCharCode(65 + c);
       const [text, title] = this.classes === 1 ? ["Draw", "Draw points"] : [name, `Class ${name}`];
       const button = this.add(text, title, () => this.choose(c));
       button.classList.add("class");
       this.buttons.push(button);
     }
-    this.buttons.push(this.add("Erase", "Remove the points under the pointer", () => this.choose(-1)));
-    this.add("Clear", "Remove all points", () => {
+    if (!this.strokes) this.buttons.push(this.add("Erase", "Remove the points under the pointer", () => this.choose(-1)));
+    this.add("Clear", this.strokes ? "Remove the drawing" : "Remove all points", () => {
       this.points = [];
       this.draw();
     });
@@ -38,6 +41,7 @@ class Pad {
     canvas.onpointerdown = (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.drawing = true;
+      if (this.strokes) this.chosen = this.points.length ? this.points[this.points.length - 1][2] + 1 : 0;
       this.last = null;
       this.touch(event);
     };
@@ -72,7 +76,7 @@ class Pad {
     const near = (points, size) => points.filter(([a, b]) => Math.hypot(a - x, b - y) > size);
     if (this.chosen < 0) {
       this.points = near(this.points, 0.2);
-    } else if (this.points.length < MOST && (!this.last || Math.hypot(this.last[0] - x, this.last[1] - y) > 0.12)) {
+    } else if (this.points.length < MOST && (!this.last || Math.hypot(this.last[0] - x, this.last[1] - y) > this.spacing)) {
       this.points.push([Math.round(x * 1e3) / 1e3, Math.round(y * 1e3) / 1e3, this.chosen]);
       this.last = [x, y];
     }
@@ -107,24 +111,41 @@ class Pad {
     }
     context.stroke();
     context.globalAlpha = 1;
-    for (const [x, y, c] of this.points) {
+    if (this.strokes) this.drawStrokes(context, size, text);
+    for (const [x, y, c] of this.strokes ? [] : this.points) {
       context.fillStyle = colours[c];
       context.beginPath();
       context.arc((x / REACH / 2 + 0.5) * size, (0.5 - y / REACH / 2) * size, 4 * ratio, 0, 2 * Math.PI);
       context.fill();
     }
+    this.root.dataset.points = String(this.points.length);
+    if (this.strokes) {
+      this.count.textContent = this.points.length ? "" : "Draw with the mouse or a finger.";
+      return;
+    }
     const classes = new Set(this.points.map((point) => point[2])).size;
     this.count.textContent = this.points.length
       ? `${this.points.length} points${this.classes > 1 ? `, ${classes} ${classes === 1 ? "class" : "classes"}` : ""}`
       : "Click or drag to draw.";
-    this.root.dataset.points = String(this.points.length);
+  }
+
+  /** The lines of the pen, as thick as the nets will see them. */
+  drawStrokes(context, size, text) {
+    Object.assign(context, { strokeStyle: text, lineWidth: 0.1 * size, lineCap: "round", lineJoin: "round" });
+    context.beginPath();
+    this.points.forEach(([x, y, c], i) => {
+      const at = [(x / REACH / 2 + 0.5) * size, (0.5 - y / REACH / 2) * size];
+      if (i > 0 && this.points[i - 1][2] === c) context.lineTo(...at);
+      else context.moveTo(...at);
+    });
+    context.stroke();
   }
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".pad");
   let pad = pads.get(root);
-  if (!pad) pads.set(root, (pad = new Pad(root, data.points.map((point) => [...point]), data.classes ?? 4)));
+  if (!pad) pads.set(root, (pad = new Pad(root, data.points.map((point) => [...point]), data.classes ?? 4, Boolean(data.strokes))));
   if (data.use) pad.use.textContent = data.use;
   pad.send = (points) => setTriggerValue("points", points);
   pad.draw();

@@ -3,7 +3,7 @@
 /** Axes of the projection's view: ticks for the plane and the graph, a box for the rotatable ones. */
 export function drawAxes(context, p, theme) {
   context.strokeStyle = context.fillStyle = theme.text;
-  context.font = "11px system-ui, sans-serif";
+  context.font = `${Math.round(11 * theme.scale)}px system-ui, sans-serif`;
   context.lineWidth = 1;
   if (p.mode === "graph") drawGraphAxes(context, p);
   else if (p.mode === "plane") drawPlaneAxes(context, p);
@@ -74,8 +74,9 @@ function drawBox(context, p) {
   if (p.mode === "time") name(`t = ${label(low)}`, xmin - pad, ymin - pad, low);
 }
 
-function ticks(low, high) {
-  const rough = (high - low) / 5;
+/** Round numbers from low to high, about so many. */
+export function ticks(low, high, about = 5) {
+  const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * power).find((size) => size >= rough);
   const out = [];
@@ -83,4 +84,4 @@ function ticks(low, high) {
   return out;
 }
 
-const label = (value) => String(Number(value.toPrecision(3))).replace("-", "−");
+export const label = (value) => String(Number(value.toPrecision(3))).replace("-", "−");

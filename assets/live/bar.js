@@ -10,7 +10,7 @@ const ICONS = {
 };
 
 const STYLE = `
-  .buttons { display: flex; flex-wrap: wrap; gap: 12px; font: 400 0.875rem/1.6 var(--st-font, system-ui, sans-serif); }
+  .buttons { display: flex; flex-wrap: wrap; gap: 8px; font: 400 0.875rem/1.6 var(--st-font, system-ui, sans-serif); }
   button { display: inline-flex; align-items: center; gap: 6px; min-height: 2.5rem; padding: 4px 12px; cursor: pointer;
     font: inherit; color: var(--st-text-color); background: var(--st-background-color); white-space: nowrap;
     border: 1px solid var(--st-border-color, #8884); border-radius: var(--st-button-radius, 999px); }
@@ -28,17 +28,18 @@ export class Bar {
     this.root = root;
     root.appendChild(Object.assign(document.createElement("style"), { textContent: STYLE }));
     const row = root.appendChild(Object.assign(document.createElement("div"), { className: "buttons" }));
-    this.toggle = this.button(row, "toggle", "Space");
+    this.toggle = this.button(row, "toggle", "Space", "Space");
     this.toggle.classList.add("first");
-    this.step = this.button(row, "step", "One iteration: →");
-    this.reset = this.button(row, "reset", "r");
+    this.step = this.button(row, "step", "One iteration: →", "ArrowRight");
+    this.reset = this.button(row, "reset", "R", "R");
     write(this.step, "step", "Step");
     write(this.reset, "reset", "Reset");
     this.end = listen(() => this.show());
   }
 
-  button(row, name, title) {
+  button(row, name, title, key) {
     const button = row.appendChild(Object.assign(document.createElement("button"), { type: "button", title }));
+    button.setAttribute("aria-keyshortcuts", key);
     button.onclick = () => {
       // Without a socket (a proxy that lets none through) the page itself must be asked.
       if (!command(name, this.data.tokens)) this.ask(name);

@@ -4,10 +4,9 @@ const views = new WeakMap();
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
   const root = parentElement.querySelector(".live, .live-bar");
-  const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
-  const part = root.className === "live" ? "LiveView" : "Bar";
+  const part = root.dataset.part ?? { live: "LiveView", "live-bar": "Bar" }[root.className];
   if (!views.has(root)) {
-    views.set(root, import(new URL("/" + data.module, base).href).then((module) => new module[part](root)));
+    views.set(root, import(new URL(data.module, appAddress()).href).then((module) => new module[part](root)));
   }
   const view = views.get(root);
   view
@@ -23,14 +22,10 @@ export default function (component) {
       );
     })
     .catch(() => {
-      root.textContent = "The live view could not be loaded: start the app with `streamlit run app.py`.";
+      root.textContent = "The live view could not be loaded: reload the page. Behind a proxy, let it pass /live-assets on.";
     });
-  return () => {
-    // Streamlit also cleans up before it calls again on the same element: only a removed one is destroyed.
-    setTimeout(() => {
-      if (root.isConnected) return;
-      view.then((live) => live.destroy()).catch(() => {});
-      views.delete(root);
-    }, 0);
-  };
+  return whenRemoved(root, () => {
+    view.then((live) => live.destroy()).catch(() => {});
+    views.delete(root);
+  });
 }

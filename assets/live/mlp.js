@@ -19,7 +19,19 @@ function quickTanh(value) {
 const QUICK = { ...ACTIVATIONS, tanh: quickTanh };
 const LANES = 4; // states that share one reading of the weights
 
-/** dy/dt = W_L a(... a(W_1 [y; t] + b_1) ...) + b_L, for one state at a time; buffers are reused. */
+/** The layers in a snapshot's arrays, none if it has no weights. */
+export function layersOf(arrays) {
+  const layers = [];
+  for (let k = 1; arrays[`W${k}`] && arrays[`b${k}`]; k++) {
+    layers.push({ W: arrays[`W${k}`].data, b: arrays[`b${k}`].data });
+  }
+  return layers;
+}
+
+/**
+ * dy/dt = W_L a(... a(W_1 [y; t] + b_1) ...) + b_L, for one state at a time; buffers are reused. It may also be a net with
+ * fewer or more outputs (`dim`) than inputs, of which only `evaluate` is meant.
+ */
 export class Field {
   /**
    * @param layers [{W: Float32Array (out x in, row by row), b: Float32Array}]
@@ -34,24 +46,22 @@ export class Field {
     this.activate = ACTIVATIONS[activation];
     this.quick = QUICK[activation];
     this.buffers = layers.slice(0, -1).map(({ b }) => new Float64Array(b.length));
-    this.input = new Float64Array(this.dim + (timeDependent ? 1 : 0));
+    this.input = new Float64Array(layers[0].W.length / layers[0].b.length);
+    this.inputs = this.input.length - (timeDependent ? 1 : 0);
   }
 
   /** The field of a snapshot, or null if it has no weights. */
   static of(snapshot) {
     const { arrays, scalars } = snapshot;
-    const layers = [];
-    for (let k = 1; arrays[`W${k}`] && arrays[`b${k}`]; k++) {
-      layers.push({ W: arrays[`W${k}`].data, b: arrays[`b${k}`].data });
-    }
+    const layers = layersOf(arrays);
     return layers.length ? new Field(layers, scalars.activation ?? "tanh", Boolean(scalars.time_dependent)) : null;
   }
 
   /** f(t, y) into `out` (length dim); `y` and `out` may be the same. */
   evaluate(t, y, out) {
     let x = this.input;
-    for (let i = 0; i < this.dim; i++) x[i] = y[i];
-    if (this.timeDependent) x[this.dim] = t;
+    for (let i = 0; i < this.inputs; i++) x[i] = y[i];
+    if (this.timeDependent) x[this.inputs] = t;
     const last = this.layers.length - 1;
     for (let k = 0; k <= last; k++) {
       const { W, b } = this.layers[k];

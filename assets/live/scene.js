@@ -2,16 +2,20 @@
 
 import { HeatMap, contour } from "./heat.js";
 import { Lattice, Particles } from "./flow.js";
-import { Field, trajectory } from "./mlp.js";
+import { Field } from "./mlp.js";
 import { Projection } from "./projection.js";
 import { drawAxes } from "./axes.js";
-import { arrowHead, fillOutlined, mark } from "./marks.js";
+import { fillOutlined, mark } from "./marks.js";
+import { Paths } from "./paths.js";
+import { Probe } from "./probe.js";
 import { Sheet } from "./sheet.js";
+import { Thumbnail } from "./thumbnail.js";
 import { Dots, drawIntegral, drawLattice, frameAt, isFlow } from "./particles.js";
+import { bendColours, bendOf } from "./theme.js";
 
 const EMPTY = { arrays: {}, scalars: {} };
 const BLENDED = ["grid", "movie", "trajectories", "data_trajectories", "lattice"];
-const STEADY = ["points", "labels", "grid"]; // often the same in one snapshot after the other
+const STEADY = ["points", "labels", "grid", "target"]; // often the same in one snapshot after the other
 const LATTICE_TIME = 2; // ms a frame for the lattice that is being computed
 const HEAT_STEP = 50; // ms between two pictures of the heat map on its way to the next one
 const MOVIE_STEPS = 96; // pictures of a density on its way from t0 to t1
@@ -27,8 +31,10 @@ export class Scene {
     this.dots = new Dots();
     this.ground = new Sheet(); // heat map and axes
     this.data = new Sheet(); // the points
+    this.thumbnail = new Thumbnail();
     this.heatVersion = 0;
     this.dataVersion = 0;
+    this.euler = null; // samples in so many Euler steps are shown, where a page asks for them
     this.backward = false;
     this.layers = new Set();
     this.now = EMPTY;
@@ -36,7 +42,22 @@ export class Scene {
     this.blend = 1;
     this.number = 0;
     this.t = 0;
-    this.probe = null;
+    this.probe = new Probe(this);
+    this.paths = new Paths(this);
+  }
+
+  /** Show nothing: what comes next is of another run. */
+  clear() {
+    this.now = EMPTY;
+    this.blended = {};
+    this.before = {};
+    this.blend = 1;
+    this.arrived = undefined;
+    this.field = null;
+    this.probe.lookAt(null);
+    this.dots.picked = null;
+    this.heatVersion += 1;
+    this.dataVersion += 1;
   }
 
   /** Take a new snapshot at `time` (ms); the picture glides to it in about the time since the last one. */
@@ -51,7 +72,7 @@ export class Scene {
     this.number += 1;
     this.blend = 0;
     this.field = Field.of(snapshot);
-    if (this.probe) this.lookAt(this.probe.y0, this.probe.held);
+    this.probe.again();
   }
 
   /** What is the same as before stays the same object, so that it is not drawn anew. */
@@ -63,12 +84,35 @@ export class Scene {
     }
     const { points, labels, grid, movie } = this.now.arrays;
     if ((grid && !arrays.grid) || (movie && !arrays.movie)) this.heatVersion += 1;
-    if (arrays.points !== points || arrays.labels !== labels) this.dataVersion += 1;
+    if (arrays.points !== points || arrays.labels !== labels || this.compared) this.dataVersion += 1;
   }
 
   /** Whether what is shown is a density and its particles, computed elsewhere. */
   get flow() {
     return isFlow(this.now);
+  }
+
+  /** Whether what is shown is one way among several to train a field. */
+  get compared() {
+    return Boolean(this.now.arrays.euler_1);
+  }
+
+  /** What the points are: the samples in Euler steps that the page asks for, or the data. */
+  get shownPoints() {
+    return this.now.arrays[`euler_${this.euler}`] ?? this.now.arrays.points;
+  }
+
+  /** What tells paths apart: how far each leaves its chord, or its class. */
+  get kindsOfPaths() {
+    const { deviation, trajectory_labels: labels } = this.now.arrays;
+    return deviation ? Array.from(deviation.data, bendOf) : labels?.data;
+  }
+
+  /** The colour of such a kind. */
+  pathColour(theme, kind) {
+    if (!this.now.arrays.deviation) return this.colour(theme, kind);
+    if (this.bendsFor !== theme.key) [this.bendsFor, this.bends] = [theme.key, bendColours(theme)];
+    return this.bends[kind];
   }
 
   /** Whether paths that begin at the data are known too. */
@@ -98,12 +142,6 @@ export class Scene {
   get dim() {
     const { trajectories, points } = this.now.arrays;
     return this.field?.dim ?? this.now.scalars.dim ?? trajectories?.shape[2] ?? points?.shape[1] ?? 2;
-  }
-
-  /** Show the path that starts at y0; held: until something else is pointed at. */
-  lookAt(y0, held = false) {
-    const [t0, t1] = this.times;
-    this.probe = y0 && this.field ? { y0, held, path: trajectory(this.field, y0, t0, t1, 64) } : null;
   }
 
   /** The class-1 value 0..1 of the heat map at [x, y], or null. */
@@ -187,7 +225,6 @@ export class Scene {
   draw(context, theme) {
     const { width, height } = this.projection;
     const p = this.projection;
-    context.clearRect(0, 0, width, height);
     const heat = this.layers.has("boundary") ? `${this.heatVersion}:${this.now.scalars.grid_kind}:${this.movieTime}` : "";
     this.ground.draw(context, [p.version, theme.key, heat].join("|"), width, height, (sheet) => {
       this.drawHeat(sheet, theme);
@@ -202,14 +239,15 @@ export class Scene {
       this.particles.use(this.field, this.extent, ...this.times);
       this.clipped(context, () => this.particles.draw(context, this.projection, theme.text));
     }
-    if (this.layers.has("paths")) this.drawPaths(context, theme);
+    if (this.layers.has("paths")) this.paths.draw(context, theme, this.layers.has("steps"));
     if (this.layers.has("points")) {
       const moved = Boolean(this.blended.trajectories) && this.layers.has("paths") && this.t > this.times[0];
-      this.data.draw(context, [p.version, theme.key, this.now.scalars.grid_kind, this.dataVersion, moved].join("|"), width, height, (sheet) => {
+      const key = [p.version, theme.key, this.now.scalars.grid_kind, this.dataVersion, this.euler, moved].join("|");
+      this.data.draw(context, key, width, height, (sheet) => {
         this.drawPoints(sheet, theme, moved);
       });
     }
-    this.drawProbe(context, theme);
+    this.probe.draw(context, theme);
   }
 
   /** Samples of the target, bent grid lines, particles, and the integral along the one that was picked. */
@@ -225,12 +263,23 @@ export class Scene {
         this.dots.draw(context, this.projection, theme, this.t, this.backward);
       }
     });
-    if (this.layers.has("paths")) this.drawPaths(context, theme);
-    if (!this.layers.has("particles")) return;
+    if (this.layers.has("paths")) this.paths.draw(context, theme, this.layers.has("steps"));
     const { width, height } = this.projection;
+    if (arrays.target) this.thumbnail.draw(context, arrays.target, theme, this.projection);
+    if (!this.layers.has("particles")) return;
     const size = { width: Math.min(230, 0.42 * width), height: Math.min(190, 0.32 * height) };
     const logs = this.backward && this.reversible ? arrays.data_log_prob : arrays.log_prob;
     drawIntegral(context, { x: 2, y: height - size.height - 2, ...size }, theme, this.dots, logs, this.t);
+  }
+
+  /** Samples in few steps: dots that are seen on any density. */
+  drawEnds(context, theme, points) {
+    const at = [0, 0];
+    this.clipped(context, () => {
+      context.beginPath();
+      for (let i = 0; i < points.shape[0]; i++) mark(context, this.projection.toScreen(points.data, 2 * i, this.times[1], at), 0, 2);
+      fillOutlined(context, theme.text, theme.background);
+    });
   }
 
   /** The samples that are learned from lie where the flow ends, at t1. */
@@ -312,125 +361,14 @@ export class Scene {
     return found;
   }
 
-  drawPaths(context, theme) {
-    const paths = this.blended.trajectories;
-    if (!paths) return;
-    const [count, n, dim] = paths.shape;
-    const [t0, t1] = this.times;
-    const given = this.now.arrays.trajectory_ts?.data;
-    const timeOf = (k) => (given ? given[k] : t0 + ((t1 - t0) * k) / Math.max(1, count - 1));
-    const classes = this.now.arrays.trajectory_labels?.data;
-    const jumps = this.now.scalars.path === "jumps";
-    const at = [0, 0];
-    for (const [part, alpha, width] of [["whole", 0.28, 1], ["past", 0.85, 1.6]]) {
-      for (const c of new Set(classes ?? [0])) {
-        context.beginPath();
-        for (let i = 0; i < n; i++) {
-          if ((classes ? classes[i] : 0) !== c) continue;
-          for (let k = 0; k < count; k++) {
-            if (part === "past" && timeOf(k) > this.t) {
-              this.headOf(paths, i, at);
-              if (k > 0 && !jumps) context.lineTo(at[0], at[1]);
-              break;
-            }
-            this.projection.toScreen(paths.data, (k * n + i) * dim, timeOf(k), at);
-            if (k === 0) context.moveTo(at[0], at[1]);
-            else context.lineTo(at[0], at[1]);
-          }
-        }
-        context.strokeStyle = this.colour(theme, c);
-        context.globalAlpha = alpha;
-        context.lineWidth = width;
-        context.stroke();
-      }
-    }
-    context.globalAlpha = 1;
-    if (jumps) this.drawArrowHeads(context, theme, paths, classes);
-    if (this.layers.has("steps")) this.drawSteps(context, theme, paths);
-    this.drawHeads(context, theme, paths, classes);
-  }
-
-  /** A dot on each path wherever the solver ended a step: `steps` (k,) for all, or (n, k) with NaN after the last. */
-  drawSteps(context, theme, paths) {
-    const steps = this.now.arrays.steps;
-    if (!steps) return;
-    const n = paths.shape[1];
-    const own = steps.shape.length > 1;
-    const count = steps.shape[steps.shape.length - 1];
-    const at = [0, 0];
-    context.beginPath();
-    for (let i = 0; i < n; i++) {
-      for (let k = 0; k < count; k++) {
-        const t = steps.data[own ? i * count + k : k];
-        if (Number.isNaN(t)) break;
-        this.headOf(paths, i, at, t);
-        context.moveTo(at[0] + 1.8, at[1]);
-        context.arc(at[0], at[1], 1.8, 0, 2 * Math.PI);
-      }
-    }
-    context.fillStyle = theme.text;
-    context.globalAlpha = 0.8;
-    context.fill();
-    context.globalAlpha = 1;
-  }
-
-  /** Pixels of path i at time t, the scrubber's by default. */
-  headOf(paths, i, out, t = this.t) {
-    const [count, n, dim] = paths.shape;
-    const [t0, t1] = this.times;
-    const given = this.now.arrays.trajectory_ts?.data;
-    let k = 0;
-    let s = 0;
-    if (given) {
-      while (k < count - 2 && given[k + 1] <= t) k++;
-      s = (t - given[k]) / (given[k + 1] - given[k] || 1);
-    } else {
-      const place = ((t - t0) / (t1 - t0 || 1)) * (count - 1);
-      k = Math.max(0, Math.min(count - 2, Math.floor(place)));
-      s = place - k;
-    }
-    s = Math.min(1, Math.max(0, s));
-    if (this.now.scalars.path === "jumps") s = Math.floor(s + 1e-6);
-    this.state ??= new Float64Array(16);
-    for (let d = 0; d < Math.min(dim, 16); d++) {
-      const a = paths.data[(k * n + i) * dim + d];
-      this.state[d] = a + (paths.data[((k + 1) * n + i) * dim + d] - a) * s;
-    }
-    return this.projection.toScreen(this.state, 0, t, out);
-  }
-
-  drawHeads(context, theme, paths, classes) {
-    const at = [0, 0];
-    for (const c of new Set(classes ?? [0])) {
-      context.beginPath();
-      for (let i = 0; i < paths.shape[1]; i++) {
-        if ((classes ? classes[i] : 0) === c) mark(context, this.headOf(paths, i, at), c, 4.2);
-      }
-      fillOutlined(context, this.colour(theme, c), theme.background);
-    }
-  }
-
-  drawArrowHeads(context, theme, paths, classes) {
-    const [count, n, dim] = paths.shape;
-    const [t0, t1] = this.times;
-    const [a, b] = [[0, 0], [0, 0]];
-    for (let i = 0; i < n; i++) {
-      context.beginPath();
-      for (let k = 1; k < count; k++) {
-        const t = (j) => t0 + ((t1 - t0) * j) / (count - 1);
-        if (t(k) > this.t + 1e-9) break;
-        this.projection.toScreen(paths.data, ((k - 1) * n + i) * dim, t(k - 1), a);
-        this.projection.toScreen(paths.data, (k * n + i) * dim, t(k), b);
-        arrowHead(context, a, b);
-      }
-      context.fillStyle = this.colour(theme, classes ? classes[i] : 0);
-      context.fill();
-    }
-  }
-
   drawPoints(context, theme, moved) {
-    const { points, labels } = this.now.arrays;
+    const points = this.shownPoints;
+    const { labels } = this.now.arrays;
     if (!points) return;
+    if (this.compared) {
+      this.drawEnds(context, theme, points);
+      return;
+    }
     const [n, dim] = points.shape;
     const [t0] = this.times;
     const y = new Float64Array(Math.max(3, this.dim));
@@ -448,33 +386,4 @@ export class Scene {
     }
   }
 
-  drawProbe(context, theme) {
-    if (!this.probe) return;
-    const { path } = this.probe;
-    const dim = this.field.dim;
-    const [t0, t1] = this.times;
-    const steps = path.length / dim - 1;
-    const at = [0, 0];
-    for (const [colour, width] of [[theme.background, 5], [theme.text, 2.4]]) {
-      context.beginPath();
-      for (let k = 0; k <= steps; k++) {
-        this.projection.toScreen(path, k * dim, t0 + ((t1 - t0) * k) / steps, at);
-        if (k === 0) context.moveTo(at[0], at[1]);
-        else context.lineTo(at[0], at[1]);
-      }
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.stroke();
-    }
-    for (const [k, size] of [[0, 5], [steps, 4]]) {
-      this.projection.toScreen(path, k * dim, k === 0 ? t0 : t1, at);
-      context.beginPath();
-      context.arc(at[0], at[1], size, 0, 2 * Math.PI);
-      context.fillStyle = k === 0 ? theme.background : theme.text;
-      context.fill();
-      context.strokeStyle = theme.text;
-      context.lineWidth = 2;
-      context.stroke();
-    }
-  }
 }

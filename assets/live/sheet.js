@@ -10,8 +10,8 @@ export class Sheet {
       this.canvas ??= new OffscreenCanvas(w, h);
       if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
       this.own ??= this.canvas.getContext("2d");
-      this.own.setTransform(w / width, 0, 0, h / height, 0, 0);
-      this.own.clearRect(0, 0, width, height);
+      this.own.setTransform(w / width, 0, 0, w / width, 0, 0);
+      this.own.clearRect(0, 0, width, (h * width) / w);
       paint(this.own);
     }
     context.save();

@@ -4,14 +4,23 @@ const NO_SUCH_RUN = 4404;
 const HEARTBEAT = 5000;
 
 export class LiveSocket {
-  /** handlers: snapshot(ArrayBuffer), status({status, error}), connection(true | false), ended(). */
+  /** handlers: snapshot(ArrayBuffer), status({status, error ...}), connection(true | false), ended(). */
   constructor(token, handlers) {
     this.handlers = handlers;
-    const base = new URL(document.querySelector("base")?.href ?? "/", window.location.href);
-    this.url = new URL(`/live/${encodeURIComponent(token)}`, base);
+    // This script is <app>/live-assets/<version>/socket.js, wherever the app is.
+    this.url = new URL(`../../live/${encodeURIComponent(token)}`, import.meta.url);
     this.url.protocol = window.location.protocol === "https:" ? "wss:" : "ws:";
     this.delay = 250;
     this.timer = setInterval(() => this.send({}), HEARTBEAT);
+    // A hidden tab's timers run once a minute, and its run sleeps between: it goes on as soon as somebody looks.
+    this.look = () => document.visibilityState === "visible" && this.wake();
+    document.addEventListener("visibilitychange", this.look);
+    this.connect();
+  }
+
+  wake() {
+    if (this.send({}) || this.socket.readyState !== WebSocket.CLOSED) return;
+    clearTimeout(this.retry);
     this.connect();
   }
 
@@ -41,15 +50,16 @@ export class LiveSocket {
     this.socket = socket;
   }
 
-  /** Whether the message could be sent. */
+  /** Whether the message, an object or a file, could be sent. */
   send(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(message));
+    this.socket.send(message instanceof Uint8Array ? message : JSON.stringify(message));
     return true;
   }
 
   close() {
     this.closed = true;
+    document.removeEventListener("visibilitychange", this.look);
     clearInterval(this.timer);
     clearTimeout(this.retry);
     this.socket?.close();

@@ -11,7 +11,8 @@ export function readTheme(element) {
   const primary = value("--st-primary-color", "#5b4bdb");
   const list = value("--st-chart-categorical-colors", "").match(/#[0-9a-f]{3,8}|rgba?\([^)]*\)/gi);
   const classes = list && list.length > 1 ? list : FALLBACK;
-  return { background, text, primary, classes, key: [background, text, primary, ...classes].join("|") };
+  const scale = (parseFloat(getComputedStyle(document.documentElement).fontSize) || 16) / 16; // of type: larger when presented
+  return { background, text, primary, classes, scale, key: [background, text, primary, scale, ...classes].join("|") };
 }
 
 /** [r, g, b] of any CSS colour. */
@@ -24,6 +25,17 @@ export function rgb(colour) {
 }
 
 const mix = (a, b, s) => a.map((value, i) => value + (b[i] - value) * s);
+
+export const BENDS = 5;
+
+/** Colours from a path that stays on its chord to one that leaves it by a unit or more. */
+export function bendColours(theme) {
+  const [straight, bent] = [theme.classes[4] ?? FALLBACK[4], theme.classes[1]].map(rgb);
+  return Array.from({ length: BENDS }, (_, i) => `rgb(${mix(straight, bent, i / (BENDS - 1)).map(Math.round).join()})`);
+}
+
+/** Which of them a distance from the chord gets. */
+export const bendOf = (distance) => Math.max(0, Math.min(BENDS - 1, Math.round(distance * (BENDS - 1)))) || 0;
 
 /** 256 x RGB through the given colours, evenly spaced. */
 function table(colours) {

@@ -1,5 +1,7 @@
 // What the page's canvases and its buttons share: who is there, and commands for all of them.
 
+import { CLOCK } from "./clock.js";
+
 /** All canvases of the page. */
 export const VIEWS = new Set();
 const listeners = new Set();
@@ -31,3 +33,18 @@ export function command(name, tokens) {
   const word = name !== "toggle" ? name : pausing ? "pause" : "play";
   return meant.filter((view) => view.command(word)).length > 0;
 }
+
+/** Whether the page could hear what it is told now: it is connected to its server, and no run of its script is on the way. */
+export function pageListens() {
+  const { testConnectionState, testScriptState } = document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
+  return (testConnectionState ?? "CONNECTED") === "CONNECTED" && (testScriptState ?? "notRunning") === "notRunning";
+}
+
+/** The page's shortcuts (page/keys.js): they command the runs, or, where the page plays none, move the time. */
+window.addEventListener("shortcut", (event) => {
+  const word = { play: "toggle", forward: "step", reset: "reset" }[event.detail];
+  const [view] = present();
+  if (!view) return;
+  const taken = listeners.size ? word && command(word) : CLOCK.obey(event.detail, view.scene.backward);
+  if (taken) event.preventDefault();
+});

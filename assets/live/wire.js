@@ -1,4 +1,4 @@
-// One snapshot = header length (uint32), JSON header, raw arrays; see node_core/training/snapshot.py.
+// One snapshot = header length (uint32), JSON header, raw arrays; see node_core/runs/snapshot.py.
 
 const TYPES = { f4: Float32Array, u1: Uint8Array };
 

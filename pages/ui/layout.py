@@ -7,17 +7,20 @@ URL, and Streamlit drops a value that does not fit the control. Keys are therefo
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
+from node_core.assets import ASSETS
+from pages.ui.address import drop_infinite
+from pages.ui.lessons import lesson_titled, neighbours
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+    from streamlit.delta_generator import DeltaGenerator
 
 T = TypeVar("T")
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 LOGO = ASSETS / "logo.svg"
 
 _PLOTLY_CONFIG = {
@@ -28,14 +31,61 @@ _PLOTLY_CONFIG = {
 
 
 def page_header(title: str, lead: str) -> None:
-    """Draw the top of a page: its title, and one sentence on what a reader will find out here."""
+    """Draw the top of a page: its title, one sentence on what a reader will find out here, and what P and ? are for."""
     st.title(title)
-    st.markdown(f":gray[{lead}]")
+    # The links do what the keys do (assets/page/keys.js), for those who have a mouse or a finger.
+    st.markdown(f":gray[{lead}] &ensp; [Present:&nbsp;P](#present) &ensp; [Keys:&nbsp;?](#keys)")
+
+
+def lesson_header(title: str) -> None:
+    """Draw the top of a lesson: its title, and the question that it answers."""
+    page_header(title, lesson_titled(title).question)
+
+
+def lesson_footer(path: str) -> None:
+    """Offer the lessons before and after the one at `path`, in the order of the lecture."""
+    before, after = neighbours(path)
+    with st.container(horizontal=True, horizontal_alignment="distribute", key="neighbours"):
+        if before is not None:
+            st.page_link(before.path, label=f"← {before.title}")
+        if after is not None:
+            st.page_link(after.path, label=f"{after.title} →")
+
+
+def presented(
+    part: Literal["sentence", "table", "picture", "play", "slider"], name: str = "", **layout: Any
+) -> "DeltaGenerator":
+    """A container for what stays in sight when the page is presented (key P): assets/page/present.js and page.css.
+
+    Args:
+        part: each stands once in a page: one sentence, one slider; only of pictures there may be several.
+        name: tells pictures apart.
+        layout: as for `st.container`.
+    """
+    return st.container(key=f"present_{part}{name and '_'}{name}", **layout)
+
+
+def picture_and_controls() -> tuple["DeltaGenerator", "DeltaGenerator"]:
+    """The two places of a lesson: its picture, which comes first where the screen is narrow, and its controls."""
+    with st.container(key="lesson"):
+        stage, controls = st.columns([2.6, 1], gap="medium")
+    return stage, controls
+
+
+def look_for(sentence: str, besides: str = "") -> None:
+    """Say what to see in the page's picture: the sentence that is also presented, and what is said besides."""
+    with presented("sentence"):
+        st.markdown(f":material/visibility: {sentence}" + (f"\n\n{besides}" if besides else ""))
 
 
 def explain(sentence: str, equation: str | None = None, code: str | None = None) -> None:
     """Say what to see in a picture (one sentence), with its equation (LaTeX) and the code that repeats it."""
     st.markdown(f":material/visibility: {sentence}")
+    formula_and_code(equation, code)
+
+
+def formula_and_code(equation: str | None, code: str | None) -> None:
+    """Draw a picture's equation (LaTeX), and offer the code that repeats it."""
     if equation is not None:
         st.latex(equation)
     if code is not None:
@@ -177,6 +227,15 @@ def number(
     return st.number_input(
         label, minimum, maximum, default, step, format="%g", key=key, help=help, bind="query-params"
     )
+
+
+def whole_number(
+    label: str, key: str, default: int, minimum: int, maximum: int, help: str | None = None
+) -> int:
+    """Ask for a whole number by typing it (seeds)."""
+    # Streamlit makes whole numbers of an address's inf or 1e400, and fails: it must not look there this time.
+    bind: Literal["query-params"] | None = None if drop_infinite(key) else "query-params"
+    return st.number_input(label, minimum, maximum, default, 1, key=key, help=help, bind=bind)
 
 
 def switch(label: str, key: str, default: bool = False, help: str | None = None) -> bool:

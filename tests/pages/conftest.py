@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(scope="module", autouse=True)
 def _workers() -> Iterator[None]:
     yield
-    from pages.ui.live import live_runs
+    from pages.ui.live.run import live_runs
     from pages.ui.study import executor
 
     executor().close()

@@ -13,6 +13,7 @@ LIMIT = 90  # seconds a script may take on a busy machine: the first study waits
 def open_page(page: str, **query: str | list[str]) -> AppTest:
     """`pages/<page>.py` with these query parameters, run once."""
     at = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=LIMIT)
+    at.session_state["the whole page"] = True  # no browser says that the picture is there
     for key, value in query.items():
         at.query_params[key] = value
     return at.run()
@@ -31,3 +32,9 @@ def charts(at: AppTest) -> list[Any]:
 def untroubled(at: AppTest) -> bool:
     """Whether the page shows no exception, error or warning."""
     return not at.exception and not at.error and not at.warning
+
+
+def run_token(at: AppTest, name: str = "run") -> str:
+    """The token of the page's run: no browser says which tab this is, so that the session holds it."""
+    held = at.session_state["runs held"]
+    return str(next(token for slot, token in held.items() if slot.startswith(f"{name} ")))

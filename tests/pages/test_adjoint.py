@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from node_core.studies.adjoint_config import FIELDS
-from node_core.visualization.adjoint import A_COLOUR, BACK_COLOUR, THETA_COLOURS, Z_COLOUR
+from node_core.studies.gradients.fields import FIELDS
+from node_core.visualization.gradients import A_COLOUR, BACK_COLOUR, THETA_COLOURS, Z_COLOUR
 from tests.pages.harness import charts, components, open_page, untroubled
 
 opened = partial(open_page, "adjoint")
@@ -107,10 +107,10 @@ def test_a_way_back_that_fails_is_shown_as_failed() -> None:
 @pytest.mark.parametrize(
     ("tab", "count", "code"),
     [
-        ("Tolerance", 4, "adjoint_errors"),
+        ("Tolerance", 4, "gradients.errors"),
         ("Horizon", 1, "run_horizons"),
-        ("Memory", 1, "adjoint_memory"),
-        ("The paper's Figure 3", 3, "adjoint_paper"),
+        ("Memory", 1, "gradients.memory"),
+        ("The paper's Figure 3", 3, "adjoint.paper"),
     ],
 )
 def test_only_the_open_tab_is_computed(tab: str, count: int, code: str) -> None:

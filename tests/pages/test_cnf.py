@@ -6,34 +6,30 @@ import time
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
-from node_core.cnf.painted import TargetConfig
+from node_core.cnf.painted import TargetConfig, make_target
 from node_core.cnf.targets import TARGETS
-from node_core.training.cnf_config import CNFConfig
-from pages.ui import cnf_target
-from pages.ui.live import live_runs
-from tests.pages.harness import LIMIT, open_page, untroubled
+from node_core.training.flow.config import CNFConfig
+from pages.ui.cnf import target as cnf_target
+from pages.ui.live.run import live_runs
+from tests.pages.harness import LIMIT, open_page, run_token, untroubled
 
 opened = partial(open_page, "cnf")
 
 
-def token_of(at: AppTest) -> str:
-    found = at.query_params["run"]
-    return found if isinstance(found, str) else found[0]
-
-
 def config_of(at: AppTest) -> CNFConfig:
-    config = live_runs().look(token_of(at)).config
+    config = live_runs().look(run_token(at)).config
     assert isinstance(config, CNFConfig)
     return config
 
 
 def with_picture(at: AppTest) -> AppTest:
     """The page again, once the run's first picture is there."""
-    token = token_of(at)
+    token = run_token(at)
     deadline = time.monotonic() + LIMIT
     while live_runs().poll(token).snapshot is None:
         assert live_runs().look(token).error == ""
@@ -88,7 +84,7 @@ def test_a_discrete_flow_has_layers_and_no_solver(flow: str) -> None:
 
 def test_tolerance_rate_and_solver_change_while_it_trains_and_the_width_begins_anew() -> None:
     at = opened(begin="random")
-    token = token_of(at)
+    token = run_token(at)
     at = with_picture(at)
     live_runs().step(token)
     deadline = time.monotonic() + LIMIT
@@ -181,7 +177,7 @@ def test_a_drawing_that_cannot_be_used_is_told_in_a_sentence(answer: object, sen
     [
         (picture_of("white"), "all white"),
         (b"no picture", "cannot be read"),
-        (b"x" * 1_000_001, "at most 1,000,000"),
+        (b"x" * 12_000_001, "at most 12,000,000"),
         (picture_of("black", (5000, 5000)), "16,000,000 pixels"),
     ],
     ids=["white", "damaged", "huge file", "huge picture"],
@@ -191,13 +187,51 @@ def test_a_picture_that_cannot_be_used_is_told_in_a_sentence(data: bytes, senten
         cnf_target.checked(TargetConfig("image", image=data))
 
 
+def photo_of_a_drawing() -> bytes:
+    """Under light that falls from the left, as a telephone sends it: larger than a table or a checkpoint may be."""
+    paper = Image.new("L", (3000, 4000), 255)
+    ImageDraw.Draw(paper).ellipse((800, 900, 2200, 2400), outline=60, width=90)
+    light = np.linspace(0.9, 0.4, 3000) + 0.04 * np.random.default_rng(0).normal(size=(4000, 3000))
+    out = io.BytesIO()
+    pixels = np.clip(np.asarray(paper) * light, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def test_a_photo_is_shrunk_and_its_paper_taken_away() -> None:
+    data = photo_of_a_drawing()
+    assert len(data) > 2_000_000
+    at = opened(target="A picture", width="8")
+    at.file_uploader(key="picture").upload("photo.jpg", data, "image/jpeg").run()
+    assert untroubled(at)
+    target = config_of(at).target
+    assert at.toggle(key="paper").value and target.paper
+    assert len(target.image) < 20_000
+    inside = make_target(target).sample(500, seed=0)
+    assert np.hypot(*(inside - inside.mean(axis=0)).T).min() > 0.5, "the ring is empty in the middle"
+    at.toggle(key="paper").set_value(False).run()
+    assert not config_of(at).target.paper
+
+
+def test_a_picture_that_is_refused_leaves_the_last_one_until_a_switch_makes_sense_of_it() -> None:
+    at = opened(target="A picture", width="8")
+    before = config_of(at).target
+    at.file_uploader(key="picture").upload("white.png", picture_of("white"), "image/png").run()
+    assert ["all white" in error.value for error in at.error] == [True]
+    assert config_of(at).target == before
+    at.toggle(key="invert").set_value(True).run()
+    assert untroubled(at)
+    assert config_of(at).target.image != before.image
+
+
 def test_a_long_drawing_is_thinned_to_what_a_density_takes() -> None:
     rows = [[0.001 * k, 0.0, 0] for k in range(1500)]
     assert 300 < len(cnf_target.read_strokes(rows).strokes) <= 600
 
 
 @pytest.mark.parametrize(
-    ("tab", "word"), [("Audit", "Integral of p"), ("Race", "Train it yourself"), ("Cost", "Measured now")]
+    ("tab", "word"),
+    [("Audit", "Integral of p"), ("Race", "Train it yourself"), ("Cost", "Recorded beforehand")],
 )
 def test_a_tab_computes_when_it_is_opened(tab: str, word: str) -> None:
     at = opened(study=tab, width="8")
@@ -216,8 +250,8 @@ def test_a_runner_of_the_race_can_be_trained_here() -> None:
     config = config_of(at)
     assert (config.target.name, config.field, config.width) == ("energy_1", "hypernetwork", 8)
     assert (config.objective, config.start) == ("reverse_kl", "")
-    assert live_runs().look(token_of(at)).status == "running"
-    live_runs().pause(token_of(at))
+    assert live_runs().look(run_token(at)).status == "running"
+    live_runs().pause(run_token(at))
     at.button(key="train_planar_32").click().run()
     assert untroubled(at)
     assert (config_of(at).flow, config_of(at).depth) == ("planar", 32)

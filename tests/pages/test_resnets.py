@@ -7,21 +7,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from node_core.studies.resnet_limit_config import NETS, DepthConfig
-from pages.ui.live import live_runs
-from tests.pages.harness import open_page
+from node_core.studies.resnets.limit_config import NETS, DepthConfig
+from pages.ui.live.run import live_runs
+from tests.pages.harness import open_page, run_token
 
 opened = partial(open_page, "resnets")
 
 
-def token(at: AppTest, name: str) -> str:
-    """The query parameter: AppTest gives a list for what a test set, and a string for what the page set."""
-    value = at.query_params[name]
-    return value if isinstance(value, str) else value[0]
-
-
 def config(at: AppTest, name: str) -> Any:
-    return live_runs().look(token(at, name)).config
+    return live_runs().look(run_token(at, name)).config
 
 
 def charts(at: AppTest) -> list[Any]:
@@ -41,11 +35,11 @@ def test_the_page_opens_with_both_pictures_and_both_charts() -> None:
 
 def test_the_slider_changes_the_resnet_and_marks_its_depth_but_leaves_the_ode() -> None:
     at = opened()
-    limit = token(at, "limit")
+    limit = run_token(at, "limit")
     at.select_slider(key="layers").set_value(64).run()
     assert not at.exception
     assert config(at, "depth").layers == 64
-    assert token(at, "limit") == limit
+    assert run_token(at, "limit") == limit
     assert charts(at)[0]["data"][-1]["x"] == [64.0]
     assert any("64 jumps" in text.value for text in at.markdown)
 
@@ -62,3 +56,10 @@ def test_junk_in_the_address_is_answered_with_a_sentence() -> None:
     assert not at.exception
     assert "layers = 7" in at.warning[0].value
     assert config(at, "depth").layers == 4
+
+
+def test_a_single_layer_is_counted_in_words() -> None:
+    at = opened(layers="1")
+    said = " ".join(text.value for text in at.markdown)
+    assert "1 layer has" in said and "1 jump*" in said
+    assert "1 layers" not in said and "1 jumps" not in said

@@ -1,13 +1,15 @@
 """The Solvers page under Streamlit's own test harness: what is asked, what is answered, and what is refused."""
 
 import json
+import math
 from functools import partial
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from node_core.fields.systems import SYSTEMS
+from node_core.fields.systems.systems import SYSTEMS
+from pages.ui.solvers.presets import PRESETS
 from tests.pages.harness import charts, components, open_page, untroubled
 
 opened = partial(open_page, "solvers")
@@ -80,6 +82,16 @@ def test_junk_in_the_address_is_answered_with_a_sentence_and_the_default() -> No
     assert player(at)["lanes"]
 
 
+def test_what_the_page_wrote_into_the_address_itself_is_not_held_against_it() -> None:
+    at = opened(linear_spiral_dt="3")
+    assert untroubled(at)
+    at.number_input(key="linear_spiral_to").set_value(2.0).run()  # too short a time for a step of 3
+    assert float(str(at.select_slider(key="linear_spiral_dt").value)) < 2.0
+    assert untroubled(at)
+    at = opened(linear_spiral_dt="3", linear_spiral_to="2")  # asked for by a link, it is told
+    assert "dt = 3, which can't be used here" in at.warning[0].value.replace("\\", "")
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -105,6 +117,41 @@ def test_a_typing_error_in_a_formula_is_pointed_at() -> None:
     assert caret.index("^") == shown.index("*")
 
 
+def test_a_blow_is_missed_until_the_solvers_are_told() -> None:
+    at = opened(system="Struck oscillator", methods=["Dormand-Prince 5(4)", "Rodas5P"])
+    assert untroubled(at)
+    assert all(not any(lane["sx"]) for lane in player(at)["lanes"])
+    assert min(map(float, at.table[0].value["Final error"])) > 0.1
+    at.toggle(key="struck_oscillator_told").set_value(True).run()
+    assert untroubled(at)
+    assert max(map(float, at.table[0].value["Final error"])) < 1e-2
+    assert "jumps=(5.0, 5.01)" in at.code[0].value
+    again = opened(
+        system="Struck oscillator", struck_oscillator_told="true", struck_oscillator_max_step="0.1"
+    )
+    assert untroubled(again)
+    assert "max_step=0.1, jumps=(5.0, 5.01)" in again.code[0].value
+
+
+def test_a_longest_step_that_makes_no_sense_is_told_in_one_sentence() -> None:
+    for text, sentence in (("0", "longest step = 0 can't be used"), ("1e-9", "limit is 10,000")):
+        at = opened(system="Sudden bend", sudden_bend_max_step=text)
+        assert not at.exception
+        assert [sentence in error.value for error in at.error] == [True]
+
+
+def test_the_jumps_of_a_typed_field_are_read_and_a_word_among_them_is_refused() -> None:
+    field = {"system": "Your own field", "formula_dx": "heaviside(t-2) - x", "formula_dy": ""}
+    at = opened(**field, formula_jumps="2; 2.5", formula_told="true")
+    assert untroubled(at)
+    assert "jumps=(2.0, 2.5)" in at.code[0].value
+    at = opened(**field, formula_jumps="two")
+    assert not at.exception
+    assert ["“two” holds no list of times" in error.value for error in at.error] == [True]
+    autonomous = opened(system="Your own field", formula_dx="-x", formula_dy="")
+    assert "formula_jumps" not in [box.key for box in autonomous.text_input]
+
+
 def test_a_free_name_of_a_formula_becomes_a_slider() -> None:
     at = opened(system="Your own field", formula_dx="k*y", formula_dy="-x")
     assert untroubled(at)
@@ -123,10 +170,40 @@ def test_one_method_races_but_two_are_asked_for() -> None:
 
 
 def test_a_click_in_the_plane_becomes_the_initial_state() -> None:
-    from pages.ui.race_controls import set_initial_state
+    from pages.ui.solvers.controls import set_initial_state
 
     at = opened()
     at.session_state["linear_spiral_x0"] = 1.5
     at.run()
     assert player(at)["start"] == [1.5, 0.0]
     assert callable(set_initial_state)
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_every_preset_shows_what_it_says(key: str) -> None:
+    at = opened()
+    at.button(key=f"preset_{key}").click().run()
+    assert untroubled(at)
+    table = at.table[0].value.set_index("Method")
+    count = {name: int(value.replace(",", "")) for name, value in table["Rejected"].items()}
+    error = {name: float(value) if value != "—" else math.inf for name, value in table["Final error"].items()}
+    steps = {name: int(value.replace(",", "")) for name, value in table["Accepted"].items()}
+    if key == "rejected":
+        assert count["Dormand-Prince 5(4)"] >= 3 and count["Bogacki-Shampine 3(2)"] >= 3
+    elif key == "outwards":
+        assert error["Euler"] > 1000 * error["Runge-Kutta 4"]
+    elif key == "stiff":
+        assert steps["Dormand-Prince 5(4)"] > 10 * steps["Rodas5P"]
+    elif key == "chaos":
+        assert "disagree from" in " ".join(text.value for text in at.caption)
+    else:
+        assert error["Dormand-Prince 5(4)"] > 0.01  # it never learned of the blow
+
+
+def test_the_critical_step_stands_below_the_slider_and_follows_it() -> None:
+    at = opened()
+    said = [text.value for text in at.caption if text.value.startswith("Stable")]
+    assert len(said) == 1
+    assert "Euler below h = 0.0499" in said[0] and "h = 0.1 is too long for Euler" in said[0]
+    at = opened(linear_spiral_dt="0.04")
+    assert not any("too long" in text.value for text in at.caption)

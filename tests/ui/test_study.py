@@ -1,5 +1,6 @@
 """A page that asks for studies: results, sentences for errors, and what the cache keeps."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from node_core.training.worker import TaskError
+from node_core.runs.worker import TaskError
 from pages.ui import study as module
 
 
@@ -24,13 +25,16 @@ class Fake:
     def __init__(self) -> None:
         self.calls = 0
         self.error: TaskError | None = None
-        self.hang = False
+        self.hang = self.running = False
 
     def submit(self, task: str, config: Config, *more: Any, time_limit: float) -> Future[int]:
         self.calls += 1
         future: Future[int] = Future()
         if self.error is not None:
             future.set_exception(self.error)
+        elif self.running:
+            future.set_running_or_notify_cancel()
+            threading.Timer(0.5, future.set_result, [config.n + 1]).start()
         elif not self.hang:
             future.set_result(config.n + 1)
         return future
@@ -85,6 +89,14 @@ def test_a_fault_of_the_program_is_admitted_without_its_details(fake: Fake) -> N
     _, (sentence,) = launch(1)
     assert "not yours" in sentence
     assert "secret" not in sentence
+
+
+def test_what_a_worker_computes_is_not_given_up_because_the_machine_is_busy(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", -19.9)
+    fake.running = True
+    assert launch(1) == (["result 2", "the page goes on"], [])
 
 
 def test_a_busy_server_is_told_instead_of_waited_for(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What the page Adjoint is made of."""

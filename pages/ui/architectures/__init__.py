@@ -1,0 +1,1 @@
+"""What the page Architectures is made of."""

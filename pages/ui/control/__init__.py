@@ -1,0 +1,1 @@
+"""What the page Control is made of."""

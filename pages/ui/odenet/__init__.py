@@ -1,0 +1,1 @@
+"""What the page ODE-Net is made of."""

@@ -1,0 +1,1 @@
+"""What the page of ResNets is made of."""

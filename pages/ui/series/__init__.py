@@ -1,0 +1,1 @@
+"""What the page Time series is made of."""
