@@ -30,16 +30,25 @@ CHROMIUM_ARGS = [
     "--disable-dev-shm-usage",
 ]
 # On a deep link Streamlit's client tries /<page>/_stcore/ before /_stcore/, and is told 404: not ours.
-BASE_PATH_PROBE = re.compile(r"^http://[^/]+/[^/_]+/_stcore/(health|host-config)$")
+BASE_PATH_PROBE = re.compile(r"^http://[^/]+(/[^/_]+)+/_stcore/(health|host-config)$")
+# Where a test stands between a page and its socket, Playwright's stand-in may still write to the original as that
+# closes. Nobody's script is named there; one of ours would be.
+STAND_IN = "WebSocket is already in CLOSING or CLOSED state."
 START_LIMIT = 60.0  # seconds for the server to answer: generous, because the cores may be busy
 RUN_LIMIT = 60_000  # milliseconds for a script run to end
+expect.set_options(timeout=RUN_LIMIT)  # Playwright's 5 s are too few where both cores are busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder."""
+    """Mark what is in this folder, and give it a second try.
+
+    Two hundred tests share two cores with servers, workers and browsers: now and then one of them loses a race that
+    no user would see. What fails twice is a fault; what passes the second time is listed as RERUN.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def find_chromium() -> str | None:
@@ -58,7 +67,7 @@ def chromium_path() -> str:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -77,11 +86,12 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) ->
 
 
 @contextmanager
-def _serve(script: str, log: Path) -> Iterator[str]:
-    """Serve a script on a free port, as `make run` does; yield its address; kill its whole process group."""
-    url = f"http://127.0.0.1:{(port := _free_port())}"
+def serve(script: str, log: Path, *options: str, base: str = "", port: int | None = None) -> Iterator[str]:
+    """Serve a script as `make run` does, on a free port or this one; yield its address; kill its process group."""
+    port = free_port() if port is None else port
+    url = f"http://127.0.0.1:{port}{base}"
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1", *options]
     environment = os.environ | {
         "PYTHONPATH": str(ROOT)
     }  # a script below the root imports from the root as well
@@ -104,14 +114,14 @@ def _serve(script: str, log: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def app(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app's address."""
-    with _serve("app.py", tmp_path_factory.mktemp("server") / "log.txt") as url:
+    with serve("app.py", tmp_path_factory.mktemp("server") / "log.txt") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def live_demo(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a small app with one live run."""
-    with _serve("tests/ui/live_demo_app.py", tmp_path_factory.mktemp("demo") / "log.txt") as url:
+    with serve("tests/ui/live/demo_app.py", tmp_path_factory.mktemp("demo") / "log.txt") as url:
         yield url
 
 
@@ -134,6 +144,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
     def note(message: ConsoleMessage) -> None:
         url = message.location.get("url", "")
+        if message.text == STAND_IN and not url:
+            return
         if message.type == "error" and not BASE_PATH_PROBE.search(url):
             errors.append(f"{message.text} ({url})")
 

@@ -72,3 +72,15 @@ def test_a_deep_link_opens_its_lesson_and_not_the_first_page(
     settle(page)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("heading", name="Neural ODEs that show their work")).to_have_count(0)
+
+
+def test_each_lesson_leads_to_the_next_one(app: str, page: Page, settle: Callable[[Page], None]) -> None:
+    first, second = LESSONS[:2]
+    page.goto(f"{app}/{Path(first.path).stem}")
+    settle(page)
+    expect(page.get_by_text(first.question)).to_be_visible()
+    page.locator(".st-key-neighbours").get_by_text(second.title).click()
+    page.wait_for_url(f"**/{Path(second.path).stem}*")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.title)
+    back = page.locator(".st-key-neighbours").get_by_text(first.title)
+    expect(back).to_be_visible(timeout=60_000)

@@ -10,8 +10,8 @@ import torch
 from playwright.sync_api import Page
 
 from node_core import odeint
-from node_core.fields.mlp import MLPField
-from node_core.training.snapshot import Snapshot, pack
+from node_core.fields.mlp.mlp import MLPField
+from node_core.runs.snapshot import Snapshot, pack
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "live"
 
@@ -186,3 +186,56 @@ def test_the_integral_s_inset_stands_where_it_hides_less_of_the_path(page: Page)
         linked("particles.js", "theme.js"),
     )
     assert sides == [2, 208, 2, 2]  # out of the way, under the left one, under the right one, under both
+
+
+def test_the_dots_of_a_resnet_stay_where_its_jumps_lead_and_never_beside_them(page: Page) -> None:
+    got = page.evaluate(
+        """async ({ paths }) => {
+            const { Paths } = await import(paths);
+            const out = [];
+            for (const t of [0, 0.2, 0.5, 0.7, 1]) {
+                const scene = {
+                    t, times: [0, 1], now: { arrays: {}, scalars: { path: "jumps" } },
+                    projection: { toScreen: (y, at, time, out) => Object.assign(out, [time, y[at]]) },
+                };
+                out.push([...new Paths(scene).headOf({ data: [5, 7, 9], shape: [3, 1, 1] }, 0, [0, 0])]);
+            }
+            return out;
+        }""",
+        {"paths": linked("paths.js", "marks.js")},
+    )
+    assert got == [[0, 5], [0, 5], [0.5, 7], [0.5, 7], [1, 9]]
+
+
+def test_the_steps_below_the_picture_are_those_of_the_solver_there_and_back(page: Page) -> None:
+    arrays = {
+        "forward_t": [0.0, 0.4, 0.4], "forward_dt": [0.4, 0.9, 0.6], "forward_accepted": [1, 0, 1],
+        "backward_t": [1.0, 0.3], "backward_dt": [-0.7, -0.3], "backward_accepted": [1, 1],
+    }  # fmt: skip
+    got = page.evaluate(
+        """async ({ steps, arrays }) => {
+            const { attempts, counted, stepAt } = await import(steps);
+            const found = Object.fromEntries(Object.entries(arrays).map(([name, data]) => [name, { data }]));
+            const [there, back] = ["forward", "backward"].map((way) => attempts(found, way));
+            return [there.map(({ t, h }) => [t, h]), back.map(({ t, h }) => [t, h]), counted(there), counted(back),
+                stepAt(there, 0.5).h, stepAt(back, 0.2).h, counted(attempts({}, "forward"))];
+        }""",
+        {"steps": module("steps.js"), "arrays": arrays},
+    )
+    there, back, *rest = got
+    assert there == [[0.0, 0.4], [0.4, 0.9], [0.4, 0.6]]
+    assert np.allclose(back, [[0.3, 0.7], [0.0, 0.3]])
+    assert rest == ["2 steps, 1 rejected", "2 steps", 0.6, 0.3, "0 steps"]
+
+
+def test_a_path_is_coloured_by_how_far_it_leaves_its_chord(page: Page) -> None:
+    got = page.evaluate(
+        """async ({ theme }) => {
+            const { bendColours, bendOf } = await import(theme);
+            const colours = bendColours({ classes: ["#000000", "#ff0000", "#000000", "#000000", "#0000ff"] });
+            return [[0, 0.1, 0.5, 1, 70, NaN].map(bendOf), colours];
+        }""",
+        {"theme": module("theme.js")},
+    )
+    assert got[0] == [0, 0, 2, 4, 4, 0]
+    assert [got[1][0], got[1][2], got[1][4]] == ["rgb(0,0,255)", "rgb(128,0,128)", "rgb(255,0,0)"]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 PATIENCE = 60_000  # ms
 
@@ -112,7 +112,7 @@ def test_reload_finds_the_same_run_still_going(live_demo: str, page: Page) -> No
     page.get_by_role("button", name="Play").click()
     wait_for(page, "d.iteration > 20")
     before = iteration(page)
-    assert re.search(r"run=[\w-]{30,}", page.url)
+    assert "run" not in page.url
     page.reload()
     wait_for(page, f"d.iteration > {before} && d.status === 'running'")
 
@@ -188,3 +188,24 @@ def test_a_page_that_comes_back_after_the_heartbeat_finds_its_run_going_on(
     wait_for(page, "d.status === 'running' && d.iteration > 10")
     at = iteration(page)
     wait_for(page, f"d.iteration > {at + 10}")
+
+
+def test_a_page_whose_picture_is_late_says_that_it_waits(live_demo: str, page: Page) -> None:
+    silent: list[bool] = []
+
+    def between(browser: WebSocketRoute) -> None:
+        server = browser.connect_to_server()
+        server.on_message(lambda message: None if silent else browser.send(message))
+
+    page.route_web_socket(re.compile("/live/"), between)
+    open_demo(page, live_demo)
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, "d.iteration > 5")
+    note = page.locator(".live .note")
+    expect(note).to_have_text("")
+    silent.append(True)
+    expect(note).to_contain_text("Waiting for the server", timeout=PATIENCE)
+    silent.clear()
+    page.reload()
+    wait_for(page, "d.snapshots >= 1")
+    expect(note).to_have_text("")

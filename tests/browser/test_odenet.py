@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from pages.ui.odenet.controls import GRADIENTS
 from tests.browser.test_live_mechanism import PATIENCE, iteration, wait_for
 
 
@@ -42,16 +43,45 @@ def test_play_trains_and_the_curves_grow_and_the_zoom_stays(
     play(page)
     grown(page, "loss", 5)
     loss = page.locator(".st-key-curve_loss .live-chart")
-    loss.evaluate("chart => Plotly.relayout(chart, {'xaxis.range': [1, 3]})")
+    loss.evaluate("chart => chart.library.relayout(chart, {'xaxis.range': [1, 3]})")
     grown(page, "nfe", reach(page, "nfe"))
     grown(page, "loss", reach(page, "loss"))
     shown = loss.evaluate("chart => [...chart._fullLayout.xaxis.range]")
     assert shown == [1, 3], "the reader's zoom was lost"
-    assert reach(page, "steps") > 0
+
     wait_for(page, "d.iteration > 150")
     page.get_by_role("button", name="Pause", exact=True).click()
-    loss.evaluate("chart => Plotly.relayout(chart, {'xaxis.autorange': true})")
+    loss.evaluate("chart => chart.library.relayout(chart, {'xaxis.autorange': true})")
     shot(page, "odenet")
+
+
+def test_the_steps_are_below_the_picture_there_and_back_in_every_gradient_mode(
+    app: str, page: Page, choose: Callable[[Locator, str], None], settle: Callable[[Page], None]
+) -> None:
+    open_page(page, app)
+    canvas = page.locator(".live canvas")
+    label = re.compile(r"forward \d+ steps?, 1 rejected; backward \d+ steps")
+    expect(canvas).to_have_attribute("aria-label", label, timeout=PATIENCE)
+    box = canvas.bounding_box()
+    assert box is not None
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 40 + (box["width"] - 48) / 4, box["y"] + box["height"] - 40)
+    expect(page.locator(".live .time")).to_have_text("t = 0.25")
+    seen = set()
+    for mode in GRADIENTS.values():
+        if mode != GRADIENTS["backprop"]:
+            choose(page.get_by_role("combobox", name="Gradient"), mode)
+            settle(page)
+        before = iteration(page)
+        page.get_by_role("button", name="Step", exact=True).click()
+        wait_for(page, f"d.iteration > {before}")
+        page.wait_for_timeout(500)
+        said = canvas.get_attribute("aria-label") or ""
+        assert re.search(r"forward \d+ steps?(, \d+ rejected)?; backward [1-9]\d* steps?", said), (mode, said)
+        seen.add(said.split("backward")[1])
+    assert len(seen) > 1, "an adjoint takes steps of its own"
 
 
 def test_the_curves_of_a_run_that_began_anew_fill_their_charts(app: str, page: Page) -> None:
@@ -140,6 +170,60 @@ def test_keys_play_all_runs_that_stand_beside_each_other(
     page.wait_for_function(deep, arg="running", timeout=PATIENCE)
     page.keyboard.press("Space")
     page.wait_for_function(deep, arg="paused", timeout=PATIENCE)
+
+
+ALL = """(name) => (function f(root) { return [...root.querySelectorAll('*')].flatMap((e) =>
+    [...(e.matches('.live') ? [e] : []), ...(e.shadowRoot ? f(e.shadowRoot) : [])]); })(document).map("""
+
+
+def all_of(page: Page, what: str) -> list[str]:
+    """Something of every canvas `e`, a JavaScript expression."""
+    return [str(value) for value in page.evaluate(f"{ALL} (e) => {what})", None)]
+
+
+def test_runs_beside_each_other_go_in_step_and_share_their_time(app: str, page: Page) -> None:
+    open_page(page, app, "?beside=a+ResNet&start=From+scratch")
+    expect(page.locator(".live")).to_have_count(2, timeout=PATIENCE)
+    wait_for(page, "d.snapshots >= 1")
+    play(page)
+    wait_for(page, "d.iteration > 100")
+    for _ in range(15):
+        page.wait_for_timeout(100)
+        net, resnet = (int(value) for value in all_of(page, "e.dataset.iteration"))
+        assert abs(net - resnet) < 60  # a ResNet alone makes ten times as many
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.wait_for_function(
+        f"() => new Set(({ALL} (e) => e.dataset.iteration))()).size === 1", timeout=PATIENCE
+    )
+    assert int(all_of(page, "e.dataset.iteration")[0]) > 100
+    slider = page.locator(".live input[type=range]")
+    slider.first.evaluate("(s) => { s.value = 0.25; s.dispatchEvent(new Event('input')); }")
+    expect(page.locator(".live .time")).to_have_text(["t = 0.25", "t = 0.25"])
+    assert all_of(page, "e.querySelector('input').value") == ["0.25", "0.25"]
+    slider.last.evaluate("(s) => { s.value = 0.75; s.dispatchEvent(new Event('input')); }")
+    expect(page.locator(".live .time")).to_have_text(["t = 0.75", "t = 0.75"])
+
+
+def test_a_preset_is_in_the_address_with_all_that_it_set(app: str, page: Page) -> None:
+    open_page(page, app)
+    page.get_by_role("button", name="Stiff").click()
+    expect(page).to_have_url(re.compile(r"dt=0\.5"), timeout=PATIENCE)  # there was no such control before
+    wait_for(page, "d.iteration === '400' && d.status === 'paused'")
+    expect(page.get_by_text("decaying values lie outside Euler's region")).to_be_visible(timeout=PATIENCE)
+
+
+def test_an_untrained_run_beside_a_trained_one_says_so_and_catches_up(app: str, page: Page) -> None:
+    open_page(page, app, "?data=XOR&beside=a+ResNet")
+    expect(page.get_by_text("untrained: catches up first")).to_be_visible(timeout=PATIENCE)
+    page.wait_for_function(f"() => ({ALL} (e) => e.dataset.iteration))().every((i) => i)", timeout=PATIENCE)
+    trained, fresh = (int(value) for value in all_of(page, "e.dataset.iteration"))
+    assert (trained > 100, fresh) == (True, 0)
+    play(page)
+    page.wait_for_function(
+        f"(least) => ({ALL} (e) => e.dataset.iteration))().every((i) => Number(i) > least)",
+        arg=trained,
+        timeout=PATIENCE,
+    )
 
 
 def test_drawn_points_are_trained_on_and_a_bad_drawing_is_told(app: str, page: Page) -> None:

@@ -29,7 +29,7 @@ def test_a_drag_of_the_slider_draws_another_resnet(
     left, right = snapshots(page, "depth"), snapshots(page, "limit")
     page.get_by_role("slider", name="Layers L").press("ArrowRight")
     expect(page).to_have_url(re.compile("layers=6"), timeout=PATIENCE)
-    expect(page.get_by_text("ResNet: 6 jumps")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("ResNet: 6 jumps", exact=True)).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".st-key-view_depth .live")).to_have_attribute(
         "data-snapshots", str(left + 1), timeout=PATIENCE
     )
