@@ -28,13 +28,14 @@ from torch import Tensor, nn
 
 from benchmarks.cnf_peer import PeerFlow, peer_nll, peer_of
 from benchmarks.timing import interleaved
-from node_core.cnf.continuous import CNF, SolverChoice
+from node_core.cnf.continuous import CNF
 from node_core.cnf.hypernetwork import HypernetworkField
 from node_core.cnf.painted import TargetConfig
-from node_core.fields.mlp import MLPField
-from node_core.training.cnf import FlowTrainer
-from node_core.training.cnf_build import entropy_of
-from node_core.training.cnf_config import CNFConfig
+from node_core.fields.mlp.mlp import MLPField
+from node_core.settings import SolverSettings
+from node_core.training.flow.build import entropy_of
+from node_core.training.flow.config import CNFConfig
+from node_core.training.flow.train import FlowTrainer
 
 BATCH, TOLERANCE, T1 = 512, 1e-5, 1.0
 CURVE_POINTS, CURVE_EVERY = 2_000, 10  # held-out points, and iterations between their likelihoods
@@ -57,7 +58,7 @@ def fields() -> dict[str, MLPField | HypernetworkField]:
 
 def flow_of(field: nn.Module, tolerance: float = TOLERANCE) -> CNF:
     """Our flow of a field; one for all its solves, as in training."""
-    return CNF(field, t1=T1, solver=SolverChoice(rtol=tolerance, atol=tolerance))
+    return CNF(field, t1=T1, solver=SolverSettings(rtol=tolerance, atol=tolerance))
 
 
 def ours(flow: CNF, x: Tensor) -> Result:

@@ -13,7 +13,7 @@ import torchdiffeq
 from torch import Tensor, nn
 
 from node_core.cnf.hypernetwork import HypernetworkField
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
 
 
 class PeerMLP(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.timing import Candidate, interleaved
 from node_core.fields.layout import as_feature_major
-from node_core.fields.mlp import MLPField
+from node_core.fields.mlp.mlp import MLPField
 
 BATCHES = (64, 256, 1024)
 STAGES = 6

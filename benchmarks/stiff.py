@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
-from node_core.fields.system import SystemField
-from node_core.fields.systems import SYSTEMS
+from node_core.fields.systems.system import SystemField
+from node_core.fields.systems.systems import SYSTEMS
 from node_core.odeint import odeint
 
 TOLERANCES = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)

@@ -25,8 +25,8 @@ import torchdiffeq
 from torch import nn
 
 from node_core.data.dataset import DataConfig
-from node_core.training.config import TrainConfig
-from node_core.training.train import Trainer
+from node_core.training.classifier.config import TrainConfig
+from node_core.training.classifier.train import Trainer
 
 CASES = ((32, 64, 1e-3), (32, 256, 1e-3), (48, 256, 1e-3), (48, 256, 1e-5), (48, 500, 1e-3))
 """(width of both hidden layers, batch, tolerance)"""
