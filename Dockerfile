@@ -29,10 +29,12 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin lab
 USER 10001
 
 EXPOSE 8501
-HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "pages.ui.health"]
 
-# Inside the container every interface; which names a browser may use is in .streamlit/config.toml.
-ENTRYPOINT ["python", "-m", "streamlit", "run", "app.py", \
-            "--server.headless=true", "--server.address=0.0.0.0", "--server.port=8501", \
-            "--browser.serverAddress=localhost"]
+# Inside the container every interface; which names a browser may use is in .streamlit/config.toml. As variables, so
+# that `docker run -e STREAMLIT_SERVER_PORT=80` or an option after the image's name says otherwise.
+ENV STREAMLIT_SERVER_HEADLESS=true \
+    STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
+    STREAMLIT_SERVER_PORT=8501 \
+    STREAMLIT_BROWSER_SERVER_ADDRESS=localhost
+ENTRYPOINT ["python", "-m", "streamlit", "run", "app.py"]

@@ -3,7 +3,7 @@
 # Each does its own set-up: .venv, the pinned packages, and torch's CPU build where there is no GPU.
 #
 #   make run PORT=8600                   another port
-#   make run HOST=lab-pc.example.org     let a class in, under this name or address
+#   make run HOST=lab-pc.example.org     let a class in, under this name or address (IPv6 too; several: with commas)
 #   make run WATCH=auto                  rerun pages when their files change
 
 SHELL := bash
@@ -21,8 +21,13 @@ PYTEST_ARGS ?=
 PYTEST := $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 UV := uv==0.13.9
 TORCH := $(shell grep '^torch==' requirements.txt)
-# Without a name to let in: this machine only.
-LISTEN := $(if $(HOST),--server.address=0.0.0.0 --server.allowedHosts=localhost --server.allowedHosts=$(HOST) --browser.serverAddress=$(HOST),--server.address=localhost)
+# Without a name to let in: this machine only. With one, every address of the machine, of IPv4 and IPv6.
+COMMA := ,
+HOSTS := $(subst $(COMMA), ,$(HOST))
+FIRST := $(firstword $(HOSTS))
+SHOWN := $(if $(findstring :,$(FIRST)),[$(patsubst [%],%,$(FIRST))],$(FIRST))
+NAMES := localhost 127.0.0.1 ::1 $(HOSTS)
+LISTEN := $(if $(HOST),$(NAMES:%=--server.allowedHosts='%') --browser.serverAddress='$(SHOWN)',--server.address=localhost)
 
 .PHONY: run test check format screenshots clean
 
