@@ -40,15 +40,15 @@ expect.set_options(timeout=RUN_LIMIT)  # Playwright's 5 s are too few where both
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, and give it a second try.
+    """Mark what is in this folder, and give it a second and a third try.
 
     Two hundred tests share two cores with servers, workers and browsers: now and then one of them loses a race that
-    no user would see. What fails twice is a fault; what passes the second time is listed as RERUN.
+    no user would see. What fails three times is a fault; what passes later is listed as RERUN.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
 
 
 def find_chromium() -> str | None:

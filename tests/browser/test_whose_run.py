@@ -58,8 +58,9 @@ def test_reload_and_coming_back_find_the_own_run(live_demo: str, page: Page) -> 
     at = play(page)
     page.reload()
     wait_for(page, f"d.iteration > {at} && d.status === 'running'")
-    page.reload(wait_until="commit")  # again, before this one was connected
-    page.reload()
+    page.reload(wait_until="commit")
+    with page.expect_navigation():  # again, before this one was connected: by the page, as a user's key would
+        page.evaluate("setTimeout(() => location.reload())")
     wait_for(page, f"d.iteration > {at} && d.status === 'running'")
     page.goto("about:blank")
     page.go_back()
