@@ -11,7 +11,7 @@ from typing import Any, Never
 
 from torch import Tensor
 
-from node_core.arguments import check_arguments
+from node_core.arguments.asked import check_arguments
 from node_core.foreign import explain_calls, refuse_arguments
 from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_core.arguments import Asked, check_combination, find_parameters
+from node_core.arguments.asked import Asked
+from node_core.arguments.parameters import find_parameters
+from node_core.arguments.together import check_combination
 from node_core.fields.columns import ColumnField, from_columns, to_columns
 from node_core.fields.own import has_closed_form, is_autonomous, own_word
 from node_core.fields.recalled import Recalled, without_autocast

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_core.arguments import Asked
+from node_core.arguments.asked import Asked
 from node_core.fields.own import own_word
 from node_core.solvers.dual import carries_tangent, in_dual_level
 from node_core.solvers.problem import CountedField, TensorTime

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from node_core.arguments import Asked
+from node_core.arguments.asked import Asked
 from node_core.fields.own import is_autonomous, own_word
 from node_core.solvers.problem import CountedField, TensorTime
 

@@ -1,0 +1,142 @@
+"""What `odeint` is asked: its arguments, checked one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from node_core.arguments.events import check_direction
+from node_core.arguments.state import check_state
+from node_core.arguments.steps import check_steps
+from node_core.arguments.times import check_jumps, check_times
+from node_core.arguments.values import check_callable, check_choice, check_positive_int
+from node_core.foreign import check_order
+from node_core.gradients.names import GRADIENTS
+from node_core.solvers.controllers import controller_named
+from node_core.solvers.dual import carries_tangent
+from node_core.solvers.loop import Limits
+from node_core.solvers.methods import method_named
+from node_core.solvers.problem import Settings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of `odeint`, checked one by one.
+
+    Attributes:
+        ts, times: the output times as a tensor on y0's device, and as floats.
+        settings: method, tolerances, step sizes, limits.
+        jumps: the times within ts at which f jumps, increasing.
+    """
+
+    f: Callable[[Any, Tensor], Tensor]
+    y0: Tensor
+    ts: Tensor
+    times: tuple[float, ...]
+    settings: Settings
+    gradient: str
+    params: Any
+    record_adjoint: bool
+    batch: str
+    event: Callable[[Any, Tensor], Any] | None
+    direction: int
+    dense: bool | None
+    jumps: tuple[float, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether a gradient by the times is wanted, or they carry a tangent."""
+        return (torch.is_grad_enabled() and self.ts.requires_grad) or carries_tangent(self.ts)
+
+
+def check_arguments(
+    f: Any,
+    y0: Any,
+    ts: Any,
+    *,
+    method: str,
+    rtol: float,
+    atol: float,
+    controller: str,
+    dt: float | None,
+    dt0: float | None,
+    max_step: float | None,
+    jumps: Any,
+    max_steps: int,
+    time_limit: float | None,
+    gradient: str,
+    params: Any,
+    record_adjoint: bool,
+    batch: str,
+    event: Any,
+    direction: Any,
+    jacobian: Any,
+    dense: bool | None,
+    on_error: str,
+) -> Asked:
+    """Check what can be checked of each argument alone (see `odeint` for their meaning).
+
+    Raises:
+        ValueError: an argument that makes no sense, with what to do instead.
+    """
+    check_callable("f", f, "the field as f(t, y), which returns dy/dt")
+    check_order(f)
+    check_no_transform()
+    if event is not None:
+        check_callable("event", event, "a function of (t, y) that crosses zero where to stop")
+    direction = check_direction(direction, event)
+    if jacobian is not None:
+        check_callable("jacobian", jacobian, "a function of (t, y) that returns df/dy")
+    y0 = check_state(y0)
+    ts_tensor, times = check_times(ts, y0)
+    chosen = method_named(method)
+    check_choice("gradient", gradient, GRADIENTS)
+    check_choice("batch", batch, ("shared", "per_sample"))
+    check_choice("on_error", on_error, ("raise", "return"))
+    if dense not in (None, True, False):
+        raise ValueError(f"dense={dense!r} is none of True, False and None: choose one of these")
+    limits = Limits(check_positive_int("max_steps", max_steps), time_limit)
+    check_steps(chosen, dt, dt0, max_step, rtol, atol, times, limits)
+    judge = controller_named(controller)
+    settings = Settings(
+        method=chosen,
+        rtol=rtol,
+        atol=atol,
+        controller=judge if chosen.adaptive else None,
+        dt=dt,
+        dt0=dt0,
+        max_step=math.inf if max_step is None else max_step,
+        limits=limits,
+        jacobian=jacobian,
+    )
+    moments = check_jumps(jumps, times)
+    return Asked(
+        f,
+        y0,
+        ts_tensor,
+        times,
+        settings,
+        gradient,
+        params,
+        record_adjoint,
+        batch,
+        event,
+        direction,
+        dense,
+        moments,
+    )
+
+
+def check_no_transform() -> None:
+    """Refuse to run inside one of torch.func's transforms: a solver looks at numbers, which they hide."""
+    if torch._C._are_functorch_transforms_active():
+        raise ValueError(
+            "odeint cannot run inside a transform of torch.func: instead of vmap, pass the batch as y0 of shape "
+            "(batch, dim); instead of grad, vjp or jacrev, take torch.autograd.grad of its ys, or "
+            "torch.autograd.functional.jacobian; instead of jvp or jacfwd, torch.autograd.functional.jvp"
+        )

@@ -1,0 +1,48 @@
+"""What does not go together, whatever each argument is alone."""
+
+from __future__ import annotations
+
+from node_core.arguments.asked import Asked
+from node_core.gradients.names import CONTINUOUS
+
+
+def check_combination(asked: Asked, tracking: bool) -> None:
+    """Refuse what does not go together; `tracking` says that a gradient is wanted.
+
+    Raises:
+        ValueError: with what to ask for instead.
+    """
+    method, gradient, y0 = asked.settings.method, asked.gradient, asked.y0
+    if asked.moves:
+        for i, t in enumerate(asked.times[1:-1], 1):
+            if t in asked.jumps:
+                raise ValueError(
+                    f"ts[{i}] = {t:g} is one of jumps: the solution has a kink there, and no derivative by that time. "
+                    "Pass ts.detach(), or end one solve there and begin the next"
+                )
+    if asked.batch == "per_sample":
+        if method.family != "explicit" or not method.adaptive:
+            raise ValueError(
+                f"batch='per_sample' works with the adaptive explicit methods, not with method={method.name!r}: take "
+                "method='dopri5', or batch='shared'"
+            )
+        if asked.event is not None:
+            raise ValueError("an event stops the whole batch at one time: use batch='shared' with it")
+        if asked.dense:
+            raise ValueError(
+                "batch='per_sample' keeps no dense output: put the times you want into ts, or use batch='shared'"
+            )
+        if y0.ndim < 2:
+            raise ValueError(f"batch='per_sample' needs y0 of shape (batch, dim), not {tuple(y0.shape)}")
+        if tracking and gradient != "backprop":
+            raise ValueError(f"batch='per_sample' is differentiated by gradient='backprop', not {gradient!r}")
+    if method.family == "implicit" and y0.itemsize < 4:
+        raise ValueError(
+            f"method={method.name!r} solves linear systems, for which torch has no {y0.dtype}: pass y0.float(), and a "
+            "field that takes it, for example f.float()"
+        )
+    if tracking and method.family == "scipy" and gradient not in CONTINUOUS:
+        raise ValueError(
+            f"gradient={gradient!r} needs the stages of a step, which SciPy does not give: with "
+            f"method={method.name!r} take gradient='adjoint' or 'interpolated'"
+        )
