@@ -147,11 +147,21 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
             solved, plan.problem, tracking, restore, plan.around, plan.kind.field, plan.times[0]
         )
     wall_time = time.perf_counter() - started
+    reason = plan.reason if solved.engine == "torch" else ""
+    stats = SolveStats(
+        plan.nfe(solved),
+        steps.n_accepted,
+        steps.n_rejected,
+        wall_time,
+        solved.n_jacobians,
+        solved.engine,
+        reason,
+    )
     return Solution(
         ts=ts[: len(ys)].clone(),
         ys=ys,
         steps=steps,
-        stats=SolveStats(plan.nfe(solved), steps.n_accepted, steps.n_rejected, wall_time, solved.n_jacobians),
+        stats=stats,
         status=solved.status,
         message=solved.message,
         method=plan.asked.settings.method.name,

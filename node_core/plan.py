@@ -73,6 +73,7 @@ class Plan:
         kind: the types of the times that the field and the event function are told.
         times: where it is called for the derivatives by ts: there, but on the inner side of a jump at either end.
         recalled: the field as it can be called again after the solve.
+        reason: why no closed form runs, in a sentence; empty where one does.
     """
 
     asked: Asked
@@ -84,6 +85,7 @@ class Plan:
     times: Sequence[float]
     kind: TimeType
     recalled: Callable[[Any, Tensor], Tensor]
+    reason: str = ""
 
     def finish(self, solved: Solved) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """ys in the user's layout, with their derivatives by their own times; (t_event, y_event) if there was one."""
@@ -119,7 +121,9 @@ def make_plan(asked: Asked) -> Plan:
     params = find_parameters(asked.f, asked.params) if torch.is_grad_enabled() else ()
     timed = bool(asked.jumps) and not is_autonomous(asked.f)
     tangents = has_tangents(asked, kind.field)
-    closed = asked.batch == "shared" and not (timed or tangents) and _has_closed_form(asked, params)
+    reason = "" if has_closed_form(asked.f, "compiled") else "f brings no derivatives of its own"
+    reason = reason or _against_closed_form(asked, params, timed, tangents)
+    closed = not reason
     recalled = _recalled(asked, closed)
     taken = _at_floats(recalled, asked, kind)
     around = CountedField(taken, asked.y0)
@@ -156,7 +160,7 @@ def make_plan(asked: Asked) -> Plan:
     if clock is not None and timed:
         problem = _timed(problem, clock)
     mode = MODES[asked.gradient] if tracking else None
-    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled)
+    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled, reason)
     return _in_columns(plan) if closed else plan
 
 
@@ -270,15 +274,24 @@ def _in_columns(plan: Plan) -> Plan:
     )
 
 
-def _has_closed_form(asked: Asked, params: Sequence[Tensor]) -> bool:
-    """Whether f brings its own derivatives, for just the parameters that are asked for, and the method can use them."""
-    if asked.settings.method.family != "explicit" or _is_short(asked):
-        return False
-    if not has_closed_form(asked.f, "compiled"):
-        return False
+def _against_closed_form(asked: Asked, params: Sequence[Tensor], timed: bool, tangents: bool) -> str:
+    """What is asked for that the derivatives of a field that brings them do not serve, in a sentence; else empty."""
+    if asked.settings.method.family != "explicit":
+        return f"a closed form serves the explicit methods, not method={asked.settings.method.name!r}"
+    if asked.batch != "shared":
+        return "a closed form goes one way for the whole batch, not one for each row (batch='per_sample')"
+    if timed:
+        return "a closed form knows no two sides of a jump"
+    if tangents:
+        return "a closed form carries no tangents of forward-mode differentiation"
+    if _is_short(asked):
+        return f"a solve of at most {SHORT} evaluations is over before a closed form is made"
     own = tuple(asked.f.parameters()) if isinstance(asked.f, nn.Module) else ()
-    same = not params or (len(own) == len(params) and all(a is b for a, b in zip(own, params, strict=True)))
-    return same and all(p.dtype == asked.y0.dtype and p.device == asked.y0.device for p in own)
+    if params and not (len(own) == len(params) and all(a is b for a, b in zip(own, params, strict=True))):
+        return "a closed form has the derivatives by all parameters of f, and others are asked for"
+    if not all(p.dtype == asked.y0.dtype and p.device == asked.y0.device for p in own):
+        return "the parameters of f are of another type, or on another device, than y0"
+    return ""
 
 
 def _is_short(asked: Asked) -> bool:

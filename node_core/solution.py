@@ -98,6 +98,10 @@ class SolveStats:
         n_rejected: rejected steps.
         wall_time: seconds.
         n_jacobians: evaluations of df/dy (implicit methods only).
+        engine: what computed it: "torch" (f is called with tensors, and autograd goes back through it), "closed form"
+            (the field's own derivatives, written by hand: `MLPField` and what is like it), "numpy" (a single trajectory
+            of a field that knows NumPy, or of an implicit method), "scipy" (SciPy's solvers).
+        engine_reason: where that is "torch", why no faster one did it, in a sentence; else empty.
     """
 
     nfe: int
@@ -105,6 +109,8 @@ class SolveStats:
     n_rejected: int
     wall_time: float
     n_jacobians: int = 0
+    engine: str = "torch"
+    engine_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ class AdjointRun:
         with torch.no_grad():
             adjoint, gradient = back.run(grad_ys)
         wall_time = time.perf_counter() - started
-        write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians)
+        engine = self.solved.engine
+        write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians, engine)
         return adjoint, _split(gradient, self.problem.params)
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:

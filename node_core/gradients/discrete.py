@@ -103,7 +103,8 @@ class DiscreteRun:
         outputs = outputs_of(solved)
         adjoint = sweep.run(grad_ys, outputs, trace)
         wall_time = time.perf_counter() - started
-        write_record(self.request, replayed_rows(solved.steps), sweep.nfe, wall_time, trace)
+        rows = replayed_rows(solved.steps)
+        write_record(self.request, rows, sweep.nfe, wall_time, trace, engine=solved.engine)
         return adjoint, sweep.parameter_gradients()
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:

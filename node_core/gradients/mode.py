@@ -157,13 +157,20 @@ class Trace:
 
 
 def write_record(
-    request: Request, rows: Sequence[Row], nfe: int, wall_time: float, trace: Trace, n_jacobians: int = 0
+    request: Request,
+    rows: Sequence[Row],
+    nfe: int,
+    wall_time: float,
+    trace: Trace,
+    n_jacobians: int = 0,
+    engine: str = "torch",
 ) -> None:
     """Fill in what `Solution.backward_steps`, `backward_stats` and `adjoint` show."""
     record = request.record
     nfe += request.probe is not None  # which is looked at again
     record.steps = StepLog.from_rows(rows)
-    record.stats = SolveStats(nfe, record.steps.n_accepted, record.steps.n_rejected, wall_time, n_jacobians)
+    steps = record.steps
+    record.stats = SolveStats(nfe, steps.n_accepted, steps.n_rejected, wall_time, n_jacobians, engine)
     record.adjoint = trace.finish(request.restore)
 
 

@@ -48,6 +48,7 @@ class Solved:
         dense: y at given times, if the steps were kept.
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
+        engine: what computed it (see `SolveStats`).
     """
 
     ys: Tensor
@@ -64,6 +65,7 @@ class Solved:
     crossing: Crossing | None = None
     slope: Tensor | None = None
     run: Any = None
+    engine: str = "torch"
 
     @property
     def ends_with_event(self) -> bool:
@@ -228,6 +230,7 @@ def _solved(
         dense=dense,
         crossing=result.crossing,
         slope=_first_slope(problem.settings.method, result.steps),
+        engine="closed form" if getattr(problem.f, "closed_form", False) else "torch",
     )
 
 
@@ -315,7 +318,7 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0:
         problem, result, torch.from_numpy(np.concatenate(_chunks(result))), calls, stepper, jacobian, dense
     )
     # Kept steps hold numpy states here: nobody outside may take them for tensors.
-    solved.steps = []
+    solved.steps, solved.engine = [], "numpy"
     if solved.crossing is not None:
         solved.crossing = solved.crossing._replace(y=torch.from_numpy(solved.crossing.y))
     return solved
@@ -379,4 +382,5 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
         dense=lambda times: to_tensor(result.dense(times)),
         crossing=crossing,
         slope=None if result.slope is None else to_tensor(result.slope),
+        engine="scipy",
     )
