@@ -31,10 +31,9 @@ USER 10001
 EXPOSE 8501
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "pages.ui.health"]
 
-# Inside the container every interface; which names a browser may use is in .streamlit/config.toml. As variables, so
-# that `docker run -e STREAMLIT_SERVER_PORT=80` or an option after the image's name says otherwise.
+# Inside the container every interface. `docker run -e HOST=lab-pc.example.org` lets a class in under that name,
+# `-e PORT=7860` is another port; an option of Streamlit may stand after the image's name.
 ENV STREAMLIT_SERVER_HEADLESS=true \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
-    STREAMLIT_SERVER_PORT=8501 \
     STREAMLIT_BROWSER_SERVER_ADDRESS=localhost
-ENTRYPOINT ["python", "-m", "streamlit", "run", "app.py"]
+ENTRYPOINT ["python", "-m", "neural_ode_lab"]

@@ -21,18 +21,10 @@ PYTEST_ARGS ?=
 PYTEST := $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 UV := uv==0.13.9
 TORCH := $(shell grep '^torch==' requirements.txt)
-# Without a name to let in: this machine only. With one, every address of the machine, of IPv4 and IPv6.
-COMMA := ,
-HOSTS := $(subst $(COMMA), ,$(HOST))
-FIRST := $(firstword $(HOSTS))
-SHOWN := $(if $(findstring :,$(FIRST)),[$(patsubst [%],%,$(FIRST))],$(FIRST))
-NAMES := localhost 127.0.0.1 ::1 $(HOSTS)
-LISTEN := $(if $(HOST),$(NAMES:%=--server.allowedHosts='%') --browser.serverAddress='$(SHOWN)',--server.address=localhost)
-
 .PHONY: run test check format screenshots clean
 
 run: $(VENV)/.installed
-	exec $(VENV)/bin/python -m streamlit run app.py --server.port=$(PORT) --server.fileWatcherType=$(WATCH) $(LISTEN)
+	exec $(VENV)/bin/python -m neural_ode_lab --port='$(PORT)' --host='$(HOST)' --server.fileWatcherType=$(WATCH)
 
 test: $(VENV)/.installed-dev
 	$(PYTEST)

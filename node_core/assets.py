@@ -2,4 +2,6 @@
 
 from pathlib import Path
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_ROOT = Path(__file__).resolve().parents[1]
+_INSTALLED = _ROOT / "neural_ode_lab" / "assets"
+ASSETS = _INSTALLED if _INSTALLED.exists() else _ROOT / "assets"

@@ -110,8 +110,9 @@ def _refusal(host: str | None) -> Response:
     if not _NAME.fullmatch(asked):  # what stands in a command to be copied must be a name and nothing else
         asked = "lab-pc.example.org"
     names = [html.escape(name) for name in config.get_option(NAMES)]
+    together = [name for name in names if name not in _THIS_MACHINE] + [asked]  # those are let in anyhow
     page = Template((ASSETS / "hosts" / "refused.html").read_text(encoding="utf-8")).substitute(
-        asked=asked, names=", ".join(names), together=" ".join([*names, asked])
+        asked=asked, names=", ".join(names), together=",".join(together)
     )
     return HTMLResponse(page, status_code=403, headers={"Cache-Control": "no-store"})
 

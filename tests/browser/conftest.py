@@ -89,15 +89,26 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) ->
 def serve(script: str, log: Path, *options: str, base: str = "", port: int | None = None) -> Iterator[str]:
     """Serve a script as `make run` does, on a free port or this one; yield its address; kill its process group."""
     port = free_port() if port is None else port
-    url = f"http://127.0.0.1:{port}{base}"
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", *options]
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT)
-    }  # a script below the root imports from the root as well
+    importable = {"PYTHONPATH": str(ROOT)}  # a script below the root imports from the root as well
+    with serve_command(command, log, f"http://127.0.0.1:{port}{base}", ROOT, importable) as address:
+        yield address
+
+
+@contextmanager
+def serve_command(
+    command: list[str], log: Path, url: str, cwd: Path, environment: dict[str, str] | None = None
+) -> Iterator[str]:
+    """Run a command that serves the app at `url` and yield that; kill its process group."""
     with log.open("wb") as out:
         server = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+            command,
+            cwd=cwd,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | (environment or {}),
         )
         try:
             _wait_until_healthy(url, server, log)

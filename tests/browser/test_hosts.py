@@ -1,7 +1,10 @@
 """Where the app answers: below a path, behind proxies of two kinds, and under a name that nobody gave it."""
 
 import re
+import shutil
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import CHROMIUM_ARGS, serve
+from tests.browser.conftest import CHROMIUM_ARGS, ROOT, free_port, serve, serve_command
 
 PATIENCE = 90_000
 
@@ -119,8 +122,27 @@ def test_a_foreign_name_is_answered_in_plain_words_and_so_is_a_proxy_that_hides_
         assert answer is not None and answer.status == 403
         expect(tab.locator("h1")).to_have_text("This app does not answer to the name lab.example.")
         expect(tab.locator("body")).to_contain_text("make run HOST=lab.example")
-        expect(tab.locator("body")).to_contain_text('ALLOWED_HOSTS="localhost 127.0.0.1 ::1 lab.example"')
+        expect(tab.locator("body")).to_contain_text("-e HOST=lab.example")
         tab.goto(url.replace("127.0.0.1", "lab.example"))
         word = tab.locator(".server-word")
         expect(word).to_contain_text("let the proxy pass the Host header on", timeout=PATIENCE)
         chromium.close()
+
+
+def test_the_installed_command_serves_the_app_from_any_folder_at_the_port_of_its_environment(
+    tmp_path: Path, page: Page
+) -> None:
+    built, site, port = tmp_path / "built", tmp_path / "site", free_port()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    source = tmp_path / "source"
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".*cache", ".venv", ".git", "build", "shared")
+    )
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", built, source], check=True)
+    (wheel,) = built.glob("neural_ode_lab-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", site, wheel], check=True)
+    told = {"PYTHONPATH": str(site), "PORT": str(port)}
+    command = [sys.executable, str(site / "bin" / "neural-ode-lab"), "--server.headless=true"]
+    with serve_command(command, tmp_path / "log.txt", f"http://127.0.0.1:{port}", tmp_path, told) as app:
+        is_at_work(page, app)
+        page.goto("about:blank")  # it would go on asking a server that is gone

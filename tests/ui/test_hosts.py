@@ -87,7 +87,9 @@ def test_another_name_gets_a_page_that_names_the_remedy_and_no_socket(
     assert start["status"] == 403
     text = body["body"].decode()
     assert "It answers to: lab.example, 2001:db8::1." in text
-    assert "make run HOST=" in text and "<b>x" not in text
+    for way in ("make run HOST=", "neural-ode-lab --host=", "-e HOST="):
+        assert f"{way}lab.example,2001:db8::1," in text
+    assert "<b>x" not in text
     assert ask("websocket", host) == [{"type": "websocket.close", "code": 1008}]
     health = ask("http", host, "/_stcore/health")
     assert health == [{"type": "inner"}], "a container's health is asked under any name"
