@@ -31,15 +31,19 @@ if TYPE_CHECKING:
     from node_core.odeint import odeint as odeint
     from node_core.settings import SolverChoice as SolverChoice
     from node_core.settings import SolverSettings as SolverSettings
+    from node_core.solution import Crossings as Crossings
     from node_core.solution import Solution as Solution
     from node_core.solution import SolveError as SolveError
     from node_core.solution import SolveStats as SolveStats
     from node_core.solution import Status as Status
     from node_core.solution import StepLog as StepLog
+    from node_core.solvers.events import Event as Event
 
 _HOME_OF = {
     "CNF": "node_core.cnf.continuous",
+    "Crossings": "node_core.solution",
     "Divergence": "node_core.cnf.divergence",
+    "Event": "node_core.solvers.events",
     "HypernetworkField": "node_core.cnf.hypernetwork",
     "MixtureBase": "node_core.cnf.bases",
     "PlanarFlow": "node_core.cnf.planar",
@@ -66,7 +70,9 @@ __all__ = [
     "CNF",
     "SYSTEMS",
     "TARGETS",
+    "Crossings",
     "Divergence",
+    "Event",
     "HypernetworkField",
     "MLPField",
     "MixtureBase",

@@ -6,12 +6,13 @@ Check what was asked for (`node_core.arguments`), plan how to do it (`node_core.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Never
 
 from torch import Tensor
 
 from node_core.arguments.asked import check_arguments
+from node_core.arguments.events import named_events
 from node_core.foreign import explain_calls, refuse_arguments
 from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run
@@ -38,7 +39,7 @@ def odeint(
     params: Any = None,
     record_adjoint: bool = False,
     batch: str = "shared",
-    event: Callable[[Any, Tensor], Any] | None = None,
+    event: Callable[[Any, Tensor], Any] | Sequence[Callable[[Any, Tensor], Any]] | None = None,
     direction: int | None = None,
     jacobian: Callable[[Any, Tensor], Tensor] | None = None,
     dense: bool | None = None,
@@ -51,7 +52,8 @@ def odeint(
         f: the field, any callable or nn.Module, (t, y) -> dy/dt of y's shape; t is a 0-d tensor (a float for this
             library's own fields) of y0's type, or of float64 where that type could not tell the times of ts apart.
         y0: initial state, a floating-point tensor of any shape (..., dim).
-        ts: at least two output times, strictly increasing or decreasing; steps are not tied to them.
+        ts: at least two output times, strictly increasing or decreasing; steps are not tied to them. Where an event
+            stops the solve the last may be infinite, [0.0, math.inf]: it ends at the event, or after max_steps.
         method: "euler", "midpoint", "heun", "ralston", "rk4", "rk4_38" with a fixed `dt`; adaptive "bosh3",
             "fehlberg45", "dopri5", "tsit5", "dopri8"; implicit "implicit_euler", "trapezoid" (fixed `dt`), "rodas5p"
             (adaptive, stiff); SciPy's "scipy_lsoda", "scipy_radau", "scipy_adams".
@@ -78,17 +80,29 @@ def odeint(
             what comes out for a row depends on that row alone (adaptive explicit methods, gradient="backprop", no
             event, no dense output; f gets t of shape (rows, 1)).
         event: a scalar function of (t, y); the solve stops at the first time at which it reaches or crosses zero, to
-            be found in `t_event` and `y_event`. Both have total derivatives in every mode (the implicit function
-            theorem; first derivatives), unless event does not compute with tensors, or only touches zero.
+            be found in `t_event` and `y_event`. Or several in a list, `Event(function, direction, terminal)` where they
+            are not to stop the solve, or only where they rise or fall; attributes of a function's own, `direction` and
+            `terminal`, say the same (SciPy's convention, but that an event is terminal unless it says otherwise).
+            `events` has all crossings of each, `stopped_by` the number of the one that stopped the solve. Their times
+            and states have total derivatives in every mode (the implicit function theorem; first derivatives), unless
+            an event does not compute with tensors, or only touches zero.
         direction: -1: only where the event function falls through zero as the solve goes on, 1: only where it rises,
             0: both. An event that is zero at the start stops there for 0; for -1 and 1 it stops there if the function
             leaves zero to that side (a ball that lies on the floor, -1), and goes on if to the other (one thrown from
-            it). None: `event.direction` where there is one, SciPy's convention, else 0.
+            it). None: `event.direction` where there is one, else 0. Events in a list have directions of their own.
         jacobian: df/dy for the implicit methods, of shape (..., dim, dim) where the rows of y0 are independent, else
             (\\*y0.shape, \\*y0.shape); compared with f once. None: derived from f, and what is coupled found out.
         dense: keep what `Solution(t)` needs. None: yes, unless gradients are recorded or batch="per_sample".
             What `Solution(t)` returns has the gradients that ys have, in every mode, and those by t.
         on_error: "raise" a SolveError, or "return" what was computed, with its status.
+
+    A ball that bounces, each time with the share e of its speed, and how the time of its last bounce depends on e:
+
+        y, t = torch.stack((height, speed)), 0.0
+        for _ in range(bounces):
+            sol = odeint(fall, y, [t, math.inf], event=Event(lambda t, y: y[0], direction=-1))
+            t, y = sol.t_event, sol.y_event * torch.stack((torch.ones(()), -e))
+        t.backward()
 
     Returns:
         The `Solution`: ys (time, \\*y0.shape), every attempted step, costs, status.
@@ -129,7 +143,7 @@ def odeint(
         plan = make_plan(asked)
         solution = _hand_over(plan, run(plan), started)
     except TypeError as error:
-        explain_calls({"f": f, "event": event, "jacobian": jacobian}, error)
+        explain_calls({"f": f, **named_events(event), "jacobian": jacobian}, error)
         raise
     if not solution.status.ok and on_error == "raise":
         raise SolveError(f"{solution.message} (method={method!r})", solution)
@@ -138,7 +152,8 @@ def odeint(
 
 def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
     """The solution in the user's layout, its times differentiable where ts were."""
-    (ys, event), ts = plan.finish(solved), plan.asked.ts
+    (ys, happened), ts = plan.finish(solved), plan.asked.ts
+    stop = happened[-1] if solved.crossing is not None else None
     steps = StepLog.from_rows(solved.rows)
     dense = None
     if solved.dense is not None and plan.request.keep_dense:
@@ -165,8 +180,10 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         status=solved.status,
         message=solved.message,
         method=plan.asked.settings.method.name,
-        t_event=event[0] if event is not None else None,
-        y_event=event[1] if event is not None else None,
+        t_event=None if stop is None else stop.t,
+        y_event=None if stop is None else stop.y,
+        stopped_by=None if stop is None else stop.event,
+        events=plan.sorted_by_event(happened, ys),
         dense=dense,
         backward_record=plan.request.record,
     )

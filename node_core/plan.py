@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +25,9 @@ from node_core.gradients.mode import Request, run_through
 from node_core.gradients.probe import Probe, shapes_of
 from node_core.gradients.times import moved_outputs, moved_start
 from node_core.gradients.watched import Watched
-from node_core.solution import BackwardRecord
+from node_core.solution import BackwardRecord, Crossings
 from node_core.solvers.dual import in_dual_level
-from node_core.solvers.events import Event
+from node_core.solvers.events import adapted
 from node_core.solvers.field_clock import FieldClock, TimedField
 from node_core.solvers.per_sample import solve_per_sample
 from node_core.solvers.problem import CountedField, Problem, TensorTime, field_clock
@@ -59,6 +59,14 @@ class Layout:
         return ys if self.shape is None else from_columns(ys, self.shape)
 
 
+class Happened(NamedTuple):
+    """A crossing: the number of its event, when, and the state then, with their derivatives."""
+
+    event: int
+    t: Tensor
+    y: Tensor
+
+
 @dataclass(frozen=True)
 class Plan:
     """One solve, ready to run.
@@ -87,22 +95,43 @@ class Plan:
     recalled: Callable[[Any, Tensor], Tensor]
     reason: str = ""
 
-    def finish(self, solved: Solved) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """ys in the user's layout, with their derivatives by their own times; (t_event, y_event) if there was one."""
-        rows, crossing, asked = self.layout.restore(solved.ys), solved.crossing, self.asked
+    def finish(self, solved: Solved) -> tuple[Tensor, list[Happened]]:
+        """ys in the user's layout, with their derivatives by their own times; what happened, in the order of time."""
+        rows, asked, crossing = self.layout.restore(solved.ys), self.asked, solved.crossing
         ys = rows[:-1] if solved.ends_with_event else rows
+        between = {one.row for one in solved.passed if one.row > 0}
+        if between:
+            ys = rows[[i for i in range(len(ys)) if i not in between]]
         if asked.moves:
             ys = moved_outputs(self.around, ys, asked.ts, self.times, self.kind.field)
-        if crossing is None or asked.event is None:
-            return ys, None
-        y, inner = rows[-1], _before(crossing.t, asked.times[0], self.problem.clock)
-        if not solved.ends_with_event:
-            y, inner = self.layout.restore(self.problem.y0[None])[0], self.times[0]
-        t = torch.tensor(crossing.t, dtype=self.kind.event, device=asked.ts.device)
+        found = [(one.event, one.t, one.row) for one in solved.passed]
+        if crossing is not None:
+            found.append((crossing.event, crossing.t, len(rows) - 1 if solved.ends_with_event else 0))
+        return ys, [self._happened(event, t, rows[row] if row > 0 else None) for event, t, row in found]
+
+    def _happened(self, event: int, t: float, y: Tensor | None) -> Happened:
+        """A crossing with its derivatives; y is None at the start."""
+        asked, inner = self.asked, self.times[0]
+        if y is None:
+            y = self.layout.restore(self.problem.y0[None])[0]
+        else:
+            inner = _before(t, asked.times[0], self.problem.clock)
+        told = torch.tensor(t, dtype=self.kind.event, device=asked.ts.device)
         # Where the type of the state blurs the times, so may that of ts.
         coarse = self.kind.event != asked.y0.dtype
-        at = t if coarse else t.new_tensor(crossing.t, dtype=asked.ts.dtype)
-        return ys, with_derivatives(asked.event, self.around, crossing.t, inner, y, at, t)
+        at = told if coarse else told.new_tensor(t, dtype=asked.ts.dtype)
+        return Happened(
+            event, *with_derivatives(asked.events[event].function, self.around, t, inner, y, at, told)
+        )
+
+    def sorted_by_event(self, happened: Sequence[Happened], ys: Tensor) -> tuple[Crossings, ...]:
+        """What happened, for each event."""
+        found = []
+        for i in range(len(self.asked.events)):
+            own = [one for one in happened if one.event == i]
+            t = torch.stack([one.t for one in own]) if own else self.asked.ts.new_zeros(0)
+            found.append(Crossings(t, torch.stack([one.y for one in own]) if own else ys[:0].detach()))
+        return tuple(found)
 
     def nfe(self, solved: Solved) -> int:
         """Evaluations of f, inside the solver and around it."""
@@ -147,9 +176,7 @@ def make_plan(asked: Asked) -> Plan:
         record=BackwardRecord(),
         record_adjoint=asked.record_adjoint,
         keep_dense=not tracking if asked.dense is None else asked.dense,
-        event=None
-        if asked.event is None
-        else Event(_float_event(asked.event, start, kind.event), asked.direction),
+        events=adapted(asked.events, lambda g: _float_event(g, start, kind.event)),
         f0=None if probe is None or tangents else _known_slope(asked, probe, tracking and not hidden),
         named=asked.params is not None,
         probe=probe if hidden else None,
@@ -181,7 +208,7 @@ def _run(plan: Plan) -> Solved:
         return run_through(backprop.GraphRun(problem, request, solve_per_sample), problem)
     if plan.mode is not None:
         return plan.mode(problem, request)
-    return solve(problem, keep_steps=request.keep_dense, event=request.event, f0=request.f0, bare=True)
+    return solve(problem, keep_steps=request.keep_dense, events=request.events, f0=request.f0, bare=True)
 
 
 def _at_floats(
@@ -261,15 +288,11 @@ def _in_columns(plan: Plan) -> Plan:
     shape = problem.y0.shape
     layout = Layout(shape)
     field = ColumnField(plan.asked.f, bool(problem.params), plan.recalled)
-    event = request.event
-    if event is not None:
-        inner = event.function
-        rows = event._replace(function=lambda t, y: inner(t, from_columns(y[None], shape)[0]))
-        request = replace(request, event=rows)
+    events = adapted(request.events, lambda g: lambda t, y: g(t, from_columns(y[None], shape)[0]))
     return replace(
         plan,
         problem=replace(problem, f=field, y0=to_columns(problem.y0)),
-        request=replace(request, restore=layout.restore),
+        request=replace(request, restore=layout.restore, events=events),
         layout=layout,
     )
 
@@ -300,7 +323,10 @@ def _is_short(asked: Asked) -> bool:
     if dt is None or asked.gradient != "backprop" or asked.record_adjoint or not torch.is_grad_enabled():
         return False
     length = abs(asked.times[-1] - asked.times[0])
-    return math.ceil(length / dt) * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
+    return (
+        math.isfinite(length)
+        and math.ceil(length / dt) * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
+    )
 
 
 def _float_event(

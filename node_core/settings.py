@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class SolverSettings:
         *,
         params: Any = None,
         jumps: Any = None,
-        event: Callable[[Any, Tensor], Any] | None = None,
+        event: Callable[[Any, Tensor], Any] | Sequence[Callable[[Any, Tensor], Any]] | None = None,
         direction: int | None = None,
         jacobian: Callable[[Any, Tensor], Tensor] | None = None,
         record_adjoint: bool = False,

@@ -147,6 +147,26 @@ class AdjointRecord:
     curve: AdjointCurve | None = None
 
 
+@dataclass(frozen=True)
+class Crossings:
+    """Where one event happened: every crossing of its function, in the order of the solve.
+
+    Attributes:
+        t: when, shape (crossings,).
+        y: the states then, shape (crossings, \\*y0.shape).
+    """
+
+    t: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def detached(self) -> Crossings:
+        """The numbers alone."""
+        return Crossings(self.t.detach(), self.y.detach())
+
+
 @dataclass
 class BackwardRecord:
     """Filled in by the backward pass of a gradient mode."""
@@ -179,6 +199,8 @@ class Solution:
         status: how the solve ended; `message` says it in a sentence.
         method: name of the method.
         t_event, y_event: where a terminal event stopped the solve, differentiable like ys; else None.
+        stopped_by: the number of that event, in the order in which they were given.
+        events: for each event all its crossings, the terminal one among them, differentiable too.
     """
 
     ts: Tensor
@@ -190,13 +212,17 @@ class Solution:
     method: str
     t_event: Tensor | None = None
     y_event: Tensor | None = None
+    stopped_by: int | None = None
+    events: tuple[Crossings, ...] = ()
     dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels, and what a copy holds: all numbers, without a graph and without the field."""
         tensors = {name: getattr(self, name) for name in ("ts", "ys", "t_event", "y_event")}
-        return {**vars(self), **{name: x if x is None else x.detach() for name, x in tensors.items()}}
+        events = tuple(one.detached() for one in self.events)
+        values = {name: x if x is None else x.detach() for name, x in tensors.items()}
+        return {**vars(self), **values, "events": events}
 
     def __call__(self, t: Any) -> Tensor:
         """Return y(t), shape (\\*t.shape, \\*y0.shape), for times within the solve, by dense output.

@@ -46,7 +46,7 @@ def has_tangents(asked: Asked, kind: torch.dtype) -> bool:
         trouble = f"gradient={asked.gradient!r} hides its solve from them: take gradient='backprop'"
     elif asked.params is not None:
         trouble = "params= names what to go back to, which they cannot: leave it out"
-    elif asked.event is not None:
+    elif asked.events:
         trouble = "an event has no such derivatives: use torch.autograd.grad for those of t_event and y_event"
     elif method.name in ("implicit_euler", "trapezoid") and _is_recorded(
         asked.y0, asked.ts, slope, *parameters

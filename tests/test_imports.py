@@ -43,6 +43,8 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "Solution",
     "SolveError",
     "Status",
+    "Crossings",
+    "Event",
     "StepLog",
     "SolveStats",
     "MLPField",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node_core.arguments.events import check_direction
+from node_core.arguments.events import check_events
 from node_core.arguments.state import check_state
 from node_core.arguments.steps import check_steps
 from node_core.arguments.times import check_jumps, check_times
@@ -19,6 +19,7 @@ from node_core.foreign import check_order
 from node_core.gradients.names import GRADIENTS
 from node_core.solvers.controllers import controller_named
 from node_core.solvers.dual import carries_tangent
+from node_core.solvers.events import Event
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import method_named
 from node_core.solvers.problem import Settings
@@ -43,8 +44,7 @@ class Asked:
     params: Any
     record_adjoint: bool
     batch: str
-    event: Callable[[Any, Tensor], Any] | None
-    direction: int
+    events: tuple[Event, ...]
     dense: bool | None
     jumps: tuple[float, ...] = ()
 
@@ -87,13 +87,11 @@ def check_arguments(
     check_callable("f", f, "the field as f(t, y), which returns dy/dt")
     check_order(f)
     check_no_transform()
-    if event is not None:
-        check_callable("event", event, "a function of (t, y) that crosses zero where to stop")
-    direction = check_direction(direction, event)
+    events = check_events(event, direction)
     if jacobian is not None:
         check_callable("jacobian", jacobian, "a function of (t, y) that returns df/dy")
     y0 = check_state(y0)
-    ts_tensor, times = check_times(ts, y0)
+    ts_tensor, times = check_times(ts, y0, stops=any(one.terminal for one in events))
     chosen = method_named(method)
     check_choice("gradient", gradient, GRADIENTS)
     check_choice("batch", batch, ("shared", "per_sample"))
@@ -125,8 +123,7 @@ def check_arguments(
         params,
         record_adjoint,
         batch,
-        event,
-        direction,
+        events,
         dense,
         moments,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from node_core.arguments.values import check_positive
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import Method
@@ -37,7 +39,8 @@ def check_steps(
         if value is not None:
             raise ValueError(f"method={method.name!r} takes equal steps: pass dt instead of {name}")
     if dt is None:
-        nice = float(f"{abs(ts[-1] - ts[0]) / 100:.1g}")
+        length = abs(ts[-1] - ts[0])
+        nice = float(f"{length / 100:.1g}") if math.isfinite(length) else 0.01
         raise ValueError(f"method={method.name!r} needs a step size: pass dt, for example dt={nice:g}")
     check_positive("dt", dt, "the sign follows from ts")
     _check_count("dt", dt, ts, limits)
@@ -46,7 +49,7 @@ def check_steps(
 def _check_count(name: str, step: float, ts: tuple[float, ...], limits: Limits) -> None:
     """Refuse steps so short that there would be more than allowed."""
     count = abs(ts[-1] - ts[0]) / step
-    if count > limits.max_steps * (1 + 1e-9):
+    if math.isfinite(count) and count > limits.max_steps * (1 + 1e-9):
         smallest = abs(ts[-1] - ts[0]) / limits.max_steps
         raise ValueError(
             f"{name}={step:g} would take {count:.3g} steps, more than max_steps={limits.max_steps}: take {name} of at "

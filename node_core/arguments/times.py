@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 
-def check_times(ts: Any, y0: Tensor) -> tuple[Tensor, tuple[float, ...]]:
+def check_times(ts: Any, y0: Tensor, *, stops: bool = False) -> tuple[Tensor, tuple[float, ...]]:
     """Return ts as a tensor on y0's device and as floats; float64 unless given as a tensor.
 
     Tensors within a list keep their gradients: `[0.0, T]` can be differentiated by T.
+
+    Args:
+        stops: whether an event may stop the solve, so that it needs no end time: the last may be infinite.
     """
     try:
         tensor = ts if isinstance(ts, Tensor) else _joined(ts, y0.device)
@@ -32,8 +35,15 @@ def check_times(ts: Any, y0: Tensor) -> tuple[Tensor, tuple[float, ...]]:
             f"ts has shape {tuple(tensor.shape)}: give at least two times, such as [0.0, 1.0]{rows}"
         )
     times = tuple(float(t) for t in tensor.detach().tolist())
-    if not all(map(math.isfinite, times)):
-        raise ValueError("ts contains NaN or infinity: give finite times")
+    if math.isinf(times[-1]) and not stops:
+        raise ValueError(
+            "ts has no end, and no event stops the solve: give a finite end time, or event= with a function of (t, y) "
+            "that crosses zero where to stop"
+        )
+    if not all(map(math.isfinite, times[:-1])) or math.isnan(times[-1]):
+        raise ValueError(
+            "ts contains NaN or infinity: give finite times (the last may be infinite, with an event)"
+        )
     forward = times[-1] > times[0]
     for before, after in pairwise(times):
         if not (after > before if forward else after < before):

@@ -26,7 +26,7 @@ def check_combination(asked: Asked, tracking: bool) -> None:
                 f"batch='per_sample' works with the adaptive explicit methods, not with method={method.name!r}: take "
                 "method='dopri5', or batch='shared'"
             )
-        if asked.event is not None:
+        if asked.events:
             raise ValueError("an event stops the whole batch at one time: use batch='shared' with it")
         if asked.dense:
             raise ValueError(

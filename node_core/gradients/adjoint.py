@@ -58,7 +58,7 @@ class AdjointRun:
         """Solve; keep the outputs, and the dense output only if it was asked for."""
         keep = self._keep_forward or self.request.keep_dense
         with torch.no_grad():
-            self.solved = solve(self.problem, keep_steps=keep, event=self.request.event, f0=self.request.f0)
+            self.solved = solve(self.problem, keep_steps=keep, events=self.request.events, f0=self.request.f0)
         generators = self.request.generators
         if generators is not None and generators.moved():
             raise ValueError(

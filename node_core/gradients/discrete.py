@@ -90,7 +90,7 @@ class DiscreteRun:
         if keep is not None and self._steps_at_once is None:
             keep(self.problem.y0.shape[-1])
         with torch.no_grad():
-            self.solved = solve(self.problem, keep_steps=True, event=self.request.event, f0=self.request.f0)
+            self.solved = solve(self.problem, keep_steps=True, events=self.request.events, f0=self.request.f0)
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:

@@ -34,7 +34,7 @@ class Request:
     Attributes:
         record, record_adjoint: where the backward pass leaves its steps, and whether also a(t).
         keep_dense: whether dense output is wanted.
-        event: where to stop.
+        events: where to stop, and what to record.
         f0: f(ts[0], y0) where it is known.
         restore: states in the user's layout.
         named: whether the parameters were named, so that nothing else gets a gradient.
@@ -44,7 +44,7 @@ class Request:
     record: BackwardRecord
     record_adjoint: bool = False
     keep_dense: bool = False
-    event: Event | None = None
+    events: Sequence[Event] = ()
     f0: Tensor | None = None
     restore: Callable[[Tensor], Tensor] = lambda y: y
     named: bool = False

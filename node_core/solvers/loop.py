@@ -15,9 +15,26 @@ import numpy as np
 from node_core.solution import Status
 from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import Controller, ControllerState
-from node_core.solvers.events import ZERO_AT_START, Crossing, Event, EventSearch, states_within
+from node_core.solvers.events import (
+    CROSSED,
+    ZERO_AT_START,
+    Crossing,
+    Event,
+    EventSearch,
+    Found,
+    Passed,
+    states_within,
+)
 from node_core.solvers.field_clock import FieldClock
-from node_core.solvers.reasons import exploded, no_derivative, noise, not_finite, out_of_time, undefined
+from node_core.solvers.reasons import (
+    exploded,
+    no_derivative,
+    no_event,
+    noise,
+    not_finite,
+    out_of_time,
+    undefined,
+)
 from node_core.solvers.step_size import grid, initial_step, smallest_step
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper, with_end_slope
 
@@ -54,8 +71,10 @@ class LoopResult:
     """What the loop computed until it ended.
 
     Attributes:
-        ys: chunks of states at the output times reached so far; concatenated they are (time, \\*y.shape).
+        ys: chunks of states at the output times reached so far, and at crossings that did not stop the solve, in the
+            order of time; concatenated they are (time, \\*y.shape).
         n_outputs: number of output times reached.
+        crossing, passed: the event that stopped the solve, and those that did not.
         rows: (t, dt, error_ratio, accepted) of every attempt.
         steps: the accepted steps, if they were to be kept.
         t, y: where the solve ended.
@@ -72,6 +91,7 @@ class LoopResult:
     status: Status = Status.SUCCESS
     message: str = "reached the end of the time span"
     crossing: Crossing | None = None
+    passed: list[Passed] = field(default_factory=list)
 
 
 def integrate(
@@ -85,7 +105,7 @@ def integrate(
     controller: Controller | None = None,
     limits: Limits | None = None,
     keep_steps: bool = False,
-    event: Event | None = None,
+    events: Sequence[Event] = (),
     f0: Array | None = None,
     observe: Observer | None = None,
     clock: FieldClock | None = None,
@@ -98,16 +118,15 @@ def integrate(
             by Hairer's rule if None.
         controller: judges the steps of an adaptive method; None keeps `dt` fixed.
         keep_steps: keep the accepted steps, for dense output and the discrete gradients.
-        event: stop where it happens, see `events`.
+        events: stop where they happen, or record it, see `events`.
         f0: f(ts[0], y0) where it is known.
         observe: called with (t, y) after every accepted step.
         clock: knows when f jumps: a step ends at each of these moments, and the solve begins anew on the other side.
         max_step: the longest step of an adaptive method.
     """
-    loop = _Loop(stepper, f, y0, ts, norm, limits or Limits(), keep_steps, event, f0, observe, clock)
-    if loop.search is not None and loop.search.at_start:
-        loop.stop_at_start()
-    elif ts[0] != ts[-1]:
+    loop = _Loop(stepper, f, y0, ts, norm, limits or Limits(), keep_steps, events, f0, observe, clock)
+    loop.look_at_start()
+    if loop.running and ts[0] != ts[-1]:
         # A step may probe states that overflow; the loop judges them, numpy need not warn of them.
         with np.errstate(over="ignore", invalid="ignore"):
             if controller is None:
@@ -134,7 +153,7 @@ class _Loop:
         norm: Norm,
         limits: Limits,
         keep_steps: bool,
-        event: Event | None,
+        events: Sequence[Event],
         f0: Array | None,
         observe: Observer | None,
         clock: FieldClock | None,
@@ -145,7 +164,7 @@ class _Loop:
         self.direction = 1.0 if ts[-1] >= ts[0] else -1.0
         self.result = LoopResult(ys=[y0[None]], t=ts[0], y=y0, f=f0)
         self.deadline = Deadline(limits.time_limit)
-        self.search = EventSearch(event, ts[0], y0) if event is not None else None
+        self.search = EventSearch(events, ts[0], y0) if events else None
         # Where a step must end: at every jump of f, and at the end.
         self.stops = [*(clock.stops(ts[0], ts[-1]) if clock else ()), ts[-1]]
         self.stop = self.stops[0]
@@ -218,10 +237,12 @@ class _Loop:
                 # Evaluated here, so that a step that is tried again does not evaluate it again.
                 result.f = self.f(t, result.y)
             # a step that ends within rounding of the stop is the last: what it would leave is no step at all
-            last = dt >= remaining - smallest_step(stop, self.span)
+            last = math.isfinite(stop) and dt >= remaining - smallest_step(stop, self.span)
             # The step is as long as the clock moves: beside a large t that is not quite dt.
             t1 = stop if last else t + self.direction * dt
             h = t1 - t
+            if math.isinf(h):
+                return self._stop(Status.MAX_STEPS, no_event(t))
             attempt = stepper.step(self.f, t, result.y, h, result.f)
             failure = attempt.failure
             ratio = norm(attempt.error, result.y, attempt.y1) if failure is None else math.inf
@@ -243,6 +264,9 @@ class _Loop:
         """Stop with a sentence when a limit is reached."""
         t = self.result.t
         if len(self.result.rows) >= self.limits.max_steps:
+            if math.isinf(self.end):
+                self._stop(Status.MAX_STEPS, no_event(t, self.limits.max_steps))
+                return False
             stiff = "" if self._is_for_stiff() else ", or, if the problem is stiff, take method='rodas5p'"
             self._stop(
                 Status.MAX_STEPS,
@@ -296,64 +320,77 @@ class _Loop:
         return hasattr(self.stepper, "jacobian")
 
     def _accept(self, step: Step, t1: float) -> None:
-        """Move on to t1: hand out the outputs that the step passed, and look for the event."""
+        """Move on to t1: hand out the outputs that the step passed, and look for events."""
         result, ts, attempt = self.result, self.ts, step.result
+        found: Sequence[Found] = ()
         if self.search is not None:
             step = with_end_slope(self.stepper, self.f, step, t1)
-            states = states_within(self.stepper, self.f, step)
-            theta = self.search.look(step.t, t1, attempt.y1, states)
-            if theta is not None:
-                return self._stop_within(step, t1, theta)
+            found = self.search.look(step.t, t1, attempt.y1, states_within(self.stepper, self.f, step))
+            if found and found[-1].last:
+                return self._stop_within(step, t1, found)
         i, jumps = result.n_outputs, t1 == self.stop != self.end
         # The slope at the end of a step that ends at a jump is nowhere else: the next step begins with another.
         if (i < len(ts) and (ts[i] - t1) * self.direction < 0) or (jumps and self.keep_steps):
             step = with_end_slope(self.stepper, self.f, step, t1)
-        self._hand_out(step, t1, whole=True)
+        self._hand_out(step, t1, 1.0, found)
         self._keep(step)
         result.t, result.y, result.f = t1, attempt.y1, None if jumps else step.result.f1
         if self.observe is not None:
             self.observe(t1, attempt.y1)
 
-    def stop_at_start(self) -> None:
-        """Stop where the solve begins, because the event function is zero there."""
+    def look_at_start(self) -> None:
+        """Record what happens where the solve begins; stop there if it is to stop."""
         t0, y0 = self.result.t, self.result.y
-        self.result.crossing = Crossing(t0, y0, 0.0)
-        self._stop(Status.EVENT, ZERO_AT_START.format(t0))
+        for theta, event, last in self.search.at_start() if self.search is not None else ():
+            if last:
+                self.result.crossing = Crossing(t0, y0, theta, event)
+                self._stop(Status.EVENT, ZERO_AT_START.format(t0))
+            else:
+                self.result.passed.append(Passed(event, t0, 0))
 
-    def _stop_within(self, step: Step, t1: float, theta: float) -> None:
-        """Stop at the event at theta of an accepted step to t1; at theta = 0 the step was not to be made."""
-        result = self.result
+    def _stop_within(self, step: Step, t1: float, found: Sequence[Found]) -> None:
+        """Stop at the last of the events in an accepted step to t1; at theta = 0 the step was not to be made."""
+        result, (theta, event, _) = self.result, found[-1]
         if theta == 0.0:
-            crossing = Crossing(step.t, step.y0, 0.0 if step.t == self.ts[0] else 1.0)
+            self._hand_out(step, step.t, theta, found[:-1])
+            crossing = Crossing(step.t, step.y0, 0.0 if step.t == self.ts[0] else 1.0, event)
         else:
             t, y = t1, step.result.y1
             if theta < 1.0:
                 t, y = step.t + theta * (t1 - step.t), self.stepper.interpolate(self.f, step, [theta])[0]
-            crossing = Crossing(t, y, theta)
-            self._hand_out(step, t, whole=theta == 1.0)
+            crossing = Crossing(t, y, theta, event)
+            self._hand_out(step, t, theta, found[:-1])
             self._keep(step)
             result.t, result.y, result.f = t, y, None
         result.crossing = crossing
-        self._stop(Status.EVENT, f"the event function crossed zero at t = {crossing.t:.6g}")
+        self._stop(Status.EVENT, CROSSED.format(crossing.t))
 
     def _keep(self, step: Step) -> None:
         if self.keep_steps:
             # The error has been judged: a kept step holds only what dense output and gradients ask for.
             self.result.steps.append(step._replace(result=step.result._replace(error=None)))
 
-    def _hand_out(self, step: Step, t1: float, whole: bool) -> None:
-        """Add the outputs in (step.t, t1]; `whole` says that t1 is the step's end."""
-        result, ts = self.result, self.ts
-        first = i = result.n_outputs
-        while i < len(ts) and (ts[i] - t1) * self.direction < 0:
-            i += 1
-        if i > first:
-            thetas = [(ts[j] - step.t) / step.dt for j in range(first, i)]
-            result.ys.append(self.stepper.interpolate(self.f, step, thetas))
-        if i < len(ts) and ts[i] == t1:
-            theta = (t1 - step.t) / step.dt
-            result.ys.append(
-                step.result.y1[None] if whole else self.stepper.interpolate(self.f, step, [theta])
-            )
+    def _hand_out(self, step: Step, t1: float, end: float, found: Sequence[Found]) -> None:
+        """Add the outputs in (step.t, t1], and the states at what was found there; `end` is the theta of t1."""
+        result, ts, i = self.result, self.ts, self.result.n_outputs
+        first = i + sum(one.row > 0 for one in result.passed)
+        rows = [(one.theta, one.event) for one in found]
+        while i < len(ts) and (ts[i] - t1) * self.direction <= 0:
+            rows.append((end if ts[i] == t1 else (ts[i] - step.t) / step.dt, -1))
             i += 1
         result.n_outputs = i
+        if not rows:
+            return
+        rows.sort()
+        if step.t == ts[0]:
+            # The start has a row already.
+            result.passed += [Passed(event, step.t, 0) for theta, event in rows if theta == 0.0]
+            rows = [one for one in rows if one[0] > 0.0]
+        for row, (theta, event) in enumerate(rows, first):
+            if event >= 0:
+                result.passed.append(Passed(event, t1 if theta == end else step.t + theta * step.dt, row))
+        inside = [theta for theta, _ in rows if 0.0 < theta < 1.0]
+        result.ys += [step.y0[None]] * sum(theta == 0.0 for theta, _ in rows)
+        if inside:
+            result.ys.append(self.stepper.interpolate(self.f, step, inside))
+        result.ys += [step.result.y1[None]] * sum(theta >= 1.0 for theta, _ in rows)

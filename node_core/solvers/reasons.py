@@ -40,6 +40,16 @@ def out_of_time(time_limit: float | None, t: float, end: float) -> str:
     )
 
 
+def no_event(t: float, max_steps: int | None = None) -> str:
+    """What to say of a solve without an end time that met no event until t, where its steps, or all times, ended."""
+    if max_steps is None:
+        return f"no event stopped the solve, and beyond t = {t:.6g} there are no more times: check the event function"
+    return (
+        f"no event stopped the solve within max_steps = {max_steps} steps, which reached t = {t:.6g}: check the event "
+        "function and its direction, raise max_steps, or give an end time"
+    )
+
+
 def noise(f: Field, t: Any, y: Array) -> str | None:
     """What to say if f answers differently for the same (t, y); None if it does not."""
     with torch.no_grad():

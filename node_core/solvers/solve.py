@@ -18,7 +18,7 @@ from node_core.fields.own import own_method
 from node_core.solution import Status
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.dual import is_recorded
-from node_core.solvers.events import Crossing, Event
+from node_core.solvers.events import Crossing, Event, Passed, adapted, with_passed
 from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.fixed import integrate_fixed
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
@@ -40,12 +40,14 @@ class Solved:
 
     Attributes:
         ys: states at `times`.
-        times: the output times that were reached, then the time of an event after the start.
+        times: the output times that were reached, with the times of crossings that did not stop the solve, in their
+            order; then the time of the event that did, if it came after the start.
         t_end: where it ended.
         rows: every attempt.
         nfe, n_jacobians: its cost.
         steps, stepper: the accepted steps if they were kept, and what made them.
         dense: y at given times, if the steps were kept.
+        crossing, passed: the event that stopped the solve, and those that did not.
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
         engine: what computed it (see `SolveStats`).
@@ -63,6 +65,7 @@ class Solved:
     stepper: Stepper | None = None
     dense: Callable[[Sequence[float]], Tensor] | None = None
     crossing: Crossing | None = None
+    passed: Sequence[Passed] = ()
     slope: Tensor | None = None
     run: Any = None
     engine: str = "torch"
@@ -90,7 +93,7 @@ def solve(
     problem: Problem,
     *,
     keep_steps: bool = False,
-    event: Event | None = None,
+    events: Sequence[Event] = (),
     observe: Observer | None = None,
     f0: Tensor | None = None,
     measured: int | None = None,
@@ -107,9 +110,9 @@ def solve(
     """
     settings = problem.settings
     if settings.method.family == "scipy":
-        return _solve_by_scipy(problem, event, observe)
+        return _solve_by_scipy(problem, events, observe)
     if bare and _runs_in_numpy(problem, observe):
-        return _solve_in_numpy(problem, keep_steps, event, f0)
+        return _solve_in_numpy(problem, keep_steps, events, f0)
     y0 = problem.y0
     f = CountedField(problem.f, y0)
     stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
@@ -118,11 +121,11 @@ def solve(
         if measured
         else TorchNorm(settings.rtol, settings.atol)
     )
-    plain = bare and event is None and problem.clock is None
+    plain = bare and not events and problem.clock is None
     if plain and isinstance(stepper, ExplicitStepper) and not stepper.adaptive:
         result, f = _run_bare(stepper, problem, keep_steps, f0)
     else:
-        result = _run(stepper, f, y0, problem, norm, keep_steps, event, observe, f0)
+        result = _run(stepper, f, y0, problem, norm, keep_steps, events, observe, f0)
     dense = None
     if keep_steps:
         own = CountedField(problem.f, y0)
@@ -161,7 +164,7 @@ def _run(
     problem: Problem,
     norm: NumpyNorm,
     keep_steps: bool,
-    event: Event | None,
+    events: Sequence[Event],
     observe: Observer | None = None,
     f0: Array | None = None,
 ) -> LoopResult:
@@ -176,7 +179,7 @@ def _run(
         controller=settings.controller,
         limits=settings.limits,
         keep_steps=keep_steps,
-        event=event,
+        events=events,
         observe=observe,
         f0=f0,
         clock=problem.clock,
@@ -218,7 +221,7 @@ def _solved(
 ) -> Solved:
     return Solved(
         ys=ys,
-        times=_times(problem, result.n_outputs, result.crossing),
+        times=_times(problem, result),
         t_end=result.t,
         rows=result.rows,
         nfe=nfe + (jacobian.nfe if jacobian is not None else 0),
@@ -229,6 +232,7 @@ def _solved(
         stepper=stepper,
         dense=dense,
         crossing=result.crossing,
+        passed=result.passed,
         slope=_first_slope(problem.settings.method, result.steps),
         engine="closed form" if getattr(problem.f, "closed_form", False) else "torch",
     )
@@ -251,10 +255,11 @@ def _chunks(result: LoopResult) -> list[Array]:
     return result.ys if crossing is None or crossing.theta == 0.0 else [*result.ys, crossing.y[None]]
 
 
-def _times(problem: Problem, outputs: int, crossing: Crossing | None) -> tuple[float, ...]:
+def _times(problem: Problem, result: LoopResult) -> tuple[float, ...]:
     """The times of the rows of ys."""
+    crossing = result.crossing
     event = () if crossing is None or crossing.theta == 0.0 else (crossing.t,)
-    return problem.ts[:outputs] + event
+    return with_passed(problem.ts[: result.n_outputs], result.passed) + event
 
 
 def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
@@ -275,7 +280,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     )
 
 
-def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0: Tensor | None) -> Solved:
+def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event], f0: Tensor | None) -> Solved:
     bare, checked = numpy_field(problem.f), CountedField(problem.f, problem.y0)
     y0 = problem.y0.detach().numpy()
     calls = 0
@@ -303,11 +308,9 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0:
     else:
         stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
     norm = NumpyNorm(problem.settings.rtol, problem.settings.atol)
-    numpy_event: Event | None = None
-    if event is not None:
-        numpy_event = event._replace(function=lambda t, y: event.function(t, torch.from_numpy(y)))
+    numpy_events = adapted(events, lambda g: lambda t, y: g(t, torch.from_numpy(y)))
     start = None if f0 is None else f0.detach().numpy()
-    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_event, f0=start)
+    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_events, f0=start)
     dense = None
     if keep_steps:
         inner = DenseSolution(stepper, own, result.steps, y0, result.t, np.stack, problem.clock)
@@ -324,7 +327,7 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0:
     return solved
 
 
-def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | None) -> Solved:
+def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer | None) -> Solved:
     """One of SciPy's solvers, on float64 arrays: no gradients, and tensors come back in the state's own type."""
     settings, y0 = problem.settings, problem.y0.detach()
     bare, checked = numpy_field(problem.f), CountedField(problem.f, y0)
@@ -356,7 +359,7 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
         settings.atol,
         settings.limits.max_steps,
         jacobian,
-        None if event is None else event._replace(function=lambda t, y: event.function(t, to_tensor(y))),
+        adapted(events, lambda g: lambda t, y: g(t, to_tensor(y))),
         settings.limits.time_limit,
         problem.clock,
         settings.max_step,
@@ -368,10 +371,13 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
             observe(t, y)
     crossing = None
     if result.status is Status.EVENT:
-        crossing = Crossing(result.t_end, to_tensor(result.y_end), float(result.t_end != problem.ts[0]))
-    ys, times = to_tensor(result.ys), _times(problem, len(result.ys), crossing)
+        theta = float(result.t_end != problem.ts[0])
+        crossing = Crossing(result.t_end, to_tensor(result.y_end), theta, result.stopped_by)
+    ys, times = to_tensor(result.ys), result.times
+    if crossing is not None and crossing.theta > 0.0:
+        times, ys = (*times, crossing.t), torch.cat((ys, crossing.y[None]))
     return Solved(
-        ys=ys if len(times) == len(ys) else torch.cat((ys, to_tensor(result.y_end)[None])),
+        ys=ys,
         times=times,
         t_end=result.t_end,
         rows=list(result.rows),
@@ -381,6 +387,7 @@ def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | N
         n_jacobians=result.n_jacobians,
         dense=lambda times: to_tensor(result.dense(times)),
         crossing=crossing,
+        passed=result.passed,
         slope=None if result.slope is None else to_tensor(result.slope),
         engine="scipy",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import count
 
 from node_core.solvers.steppers.step import Array, Field, Stepper
 
@@ -15,14 +16,15 @@ def grid(t0: float, start: float, stop: float, dt: float) -> Iterator[float]:
     direction = 1.0 if stop > start else -1.0
     # A point that is a stop up to rounding must not make a sliver of a step there.
     first = math.floor(abs(start - t0) / dt + 1e-9) + 1
-    for n in range(first, math.ceil(abs(stop - t0) / dt - 1e-9)):
+    endless = math.isinf(stop)
+    for n in count(first) if endless else range(first, math.ceil(abs(stop - t0) / dt - 1e-9)):
         yield t0 + direction * dt * n
     yield stop
 
 
 def smallest_step(t: float, span: float) -> float:
-    """The length below which a step no longer moves t: some units in its last place."""
-    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * span)
+    """The length below which a step no longer moves t: some units in its last place. The span may be infinite."""
+    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * (span if math.isfinite(span) else 1.0))
 
 
 def initial_step(

@@ -338,7 +338,7 @@ def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() ->
         stepper,
         [0.0, 0.5, 1.2, 1.9, 3.0],
         dt=1.0,
-        event=Event(lambda t, y: float(y[0]) - 1.6),
+        events=(Event(lambda t, y: float(y[0]) - 1.6),),
         keep_steps=True,
     )
     assert result.status is Status.EVENT
@@ -352,7 +352,7 @@ def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() ->
 def test_an_event_that_is_zero_at_the_start_stops_there_unless_it_leaves_to_the_other_side(
     direction: int, where: float
 ) -> None:
-    result = run(StubStepper(), [0.0, 3.0], dt=0.4, event=Event(lambda t, y: t * (t - 1.1), direction))
+    result = run(StubStepper(), [0.0, 3.0], dt=0.4, events=(Event(lambda t, y: t * (t - 1.1), direction),))
     assert result.status is Status.EVENT
     assert result.t == (0.0 if where == 0.0 else pytest.approx(where, abs=1e-12))
 

@@ -81,7 +81,7 @@ def test_an_event_stops_it_at_the_root(name: str) -> None:
         [0.0, 1.0, 5.0],
         1e-10,
         1e-10,
-        event=Event(lambda t, y: y[0]),
+        events=(Event(lambda t, y: y[0]),),
     )
     assert result.status is Status.EVENT
     assert result.t_end == pytest.approx(math.pi / 2, abs=1e-8)
