@@ -25,9 +25,13 @@ from pages.ui.hosts import HostGuard, base_path, front_routes, tidy_names
 from pages.ui.layout import LOGO, lesson_footer
 from pages.ui.lessons import HOME, LESSONS, Lesson
 from pages.ui.live.feed import feed_routes, live_feeds
+from pages.ui.live.panel import share_panel
+from pages.ui.live.parts import begin_page
 from pages.ui.live.run import live_runs
+from pages.ui.live.shared import check_taken, take_shared
 from pages.ui.live.socket import asset_address, live_routes
 from pages.ui.settings import run_page
+from pages.ui.share import hide_what_the_address_says, show_words
 from pages.ui.study import executor
 from pages.ui.tab import TabMiddleware
 from pages.ui.zipped import Zipped
@@ -47,9 +51,21 @@ def _run_session() -> None:
     offered = {_page(lesson): lesson for lesson in (HOME, *LESSONS)}
     sections = groupby(offered, key=lambda page: offered[page].section)
     page = st.navigation({section: list(pages) for section, pages in sections})
+    if offered[page] is HOME:  # whose cards lead on already
+        run_page(page)
+        return
+    share = st.container(key="share")
+    with st.container(key="shared"):
+        if not take_shared(page.url_path):
+            return
+        show_words(page.url_path)
+        hide_what_the_address_says()
+    begin_page()
     run_page(page)
-    if offered[page] is not HOME:  # whose cards lead on already
-        lesson_footer(offered[page].path)
+    check_taken(page.url_path)
+    with share:
+        share_panel(page.url_path)
+    lesson_footer(offered[page].path)
 
 
 def _first_pictures(names: list[str]) -> list[FirstPicture]:

@@ -10,7 +10,9 @@ import streamlit as st
 
 from pages.ui.canvas import inline_script
 from pages.ui.live.feed import live_feeds
+from pages.ui.live.parts import parts
 from pages.ui.live.socket import plotly_address
+from pages.ui.live.watching import Chart
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -43,6 +45,7 @@ def following_chart(make: Callable[[], Figure], tokens: Sequence[str], key: str,
         key: unique in the page.
         label: what the chart is, for those who cannot see it.
     """
+    parts().charts.append(Chart(make, tuple(tokens), key, label))
     feeds = live_feeds()
     feed = feeds.offer((key, *tokens), tokens, make)
     stamp, figure = feeds.look(feed)

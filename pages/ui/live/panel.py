@@ -1,0 +1,35 @@
+"""The Share panel of a lesson's page: what can be given to others, each with its address and its QR code."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.live.parts import parts
+from pages.ui.live.shared import net_link
+from pages.ui.share import choose_hidden, page_address, share_link
+
+_WIDTH = 400  # pixels
+SETTINGS, WITH_NET = "As it is set", "With the net"
+
+
+def share_panel(page: str) -> None:
+    """Draw the panel, when the page is drawn: its address and its runs are known then.
+
+    Args:
+        page: its name in the address.
+    """
+    with st.popover("Share", icon=":material/share:", key="share panel"), st.container(width=_WIDTH):
+        offered = [SETTINGS, *([WITH_NET] if parts().runs else [])]
+        what = st.segmented_control(
+            "What to share",
+            offered,
+            default=SETTINGS,
+            required=True,
+            key="share what",
+            label_visibility="collapsed",
+        )
+        if what == WITH_NET:
+            net_link(page, choose_hidden())
+        else:
+            st.markdown("Whoever opens this address has a page, and runs, of their own, with these settings.")
+            share_link(page_address(choose_hidden()), "share settings", "this page as it is set")
