@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Never
 
 from torch import Tensor
@@ -18,11 +19,12 @@ from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run
 from node_core.solution import Solution, SolveError, SolveStats, StepLog
 from node_core.solvers.solve import Solved
+from node_core.structure import Structure
 
 
 def odeint(
-    f: Callable[[Any, Tensor], Tensor],
-    y0: Tensor,
+    f: Callable[[Any, Any], Any],
+    y0: Any,
     ts: Any,
     *,
     method: str = "dopri5",
@@ -39,7 +41,7 @@ def odeint(
     params: Any = None,
     record_adjoint: bool = False,
     batch: str = "shared",
-    event: Callable[[Any, Tensor], Any] | Sequence[Callable[[Any, Tensor], Any]] | None = None,
+    event: Callable[[Any, Any], Any] | Sequence[Callable[[Any, Any], Any]] | None = None,
     direction: int | None = None,
     jacobian: Callable[[Any, Tensor], Tensor] | None = None,
     dense: bool | None = None,
@@ -51,15 +53,18 @@ def odeint(
     Args:
         f: the field, any callable or nn.Module, (t, y) -> dy/dt of y's shape; t is a 0-d tensor (a float for this
             library's own fields) of y0's type, or of float64 where that type could not tell the times of ts apart.
-        y0: initial state, a floating-point tensor of any shape (..., dim).
+        y0: initial state, a floating-point tensor of any shape (..., dim); or a number (0-d), a complex tensor, or any
+            nesting of tuples, lists, dicts and dataclasses of such tensors, of one number type: f then gets and returns
+            the same, and so do event, ys, y_event, `Solution(t)` and the adjoint (`node_core.structure`). The gradient
+            by a complex tensor is torch's, dL/d(real) + i dL/d(imaginary).
         ts: at least two output times, strictly increasing or decreasing; steps are not tied to them. Where an event
             stops the solve the last may be infinite, [0.0, math.inf]: it ends at the event, or after max_steps.
         method: "euler", "midpoint", "heun", "ralston", "rk4", "rk4_38" with a fixed `dt`; adaptive "bosh3",
             "fehlberg45", "dopri5", "tsit5", "dopri8"; implicit "implicit_euler", "trapezoid" (fixed `dt`), "rodas5p"
             (adaptive, stiff); SciPy's "scipy_lsoda", "scipy_radau", "scipy_adams".
         rtol, atol: a step is accepted when the root mean square of error / (atol + rtol max(|y|, |y1|)) is at most 1,
-            over all entries of y. That bounds their mean, not each of them: among n calm rows of a batch one row's
-            error may be sqrt(n) times the tolerance. batch="per_sample" holds every row to it.
+            over all entries of y, of all its leaves. That bounds their mean, not each of them: among n calm rows of a
+            batch one row's error may be sqrt(n) times the tolerance. batch="per_sample" holds every row to it.
         controller: "i", "pi" or "pid", of the adaptive methods.
         dt: step of the fixed-step methods, positive.
         dt0: first step of the adaptive methods; chosen by Hairer's rule if None.
@@ -78,7 +83,8 @@ def odeint(
         record_adjoint: keep a(t) of the backward pass in `Solution.adjoint` (costs O(steps) memory).
         batch: "shared": all of y0 takes the same steps; "per_sample": each row y0[i] its own, so that
             what comes out for a row depends on that row alone (adaptive explicit methods, gradient="backprop", no
-            event, no dense output; f gets t of shape (rows, 1)).
+            event, no dense output; f gets t of shape (rows, 1)). The rows of a nesting are the first axis of all
+            its leaves; t has as many axes as the largest of them.
         event: a scalar function of (t, y); the solve stops at the first time at which it reaches or crosses zero, to
             be found in `t_event` and `y_event`. Or several in a list, `Event(function, direction, terminal)` where they
             are not to stop the solve, or only where they rise or fall; attributes of a function's own, `direction` and
@@ -172,7 +178,7 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         solved.engine,
         reason,
     )
-    return Solution(
+    solution = Solution(
         ts=ts[: len(ys)].clone(),
         ys=ys,
         steps=steps,
@@ -186,4 +192,18 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         events=plan.sorted_by_event(happened, ys),
         dense=dense,
         backward_record=plan.request.record,
+    )
+    structure = plan.asked.structure
+    return solution if structure is None else _unflattened(solution, structure)
+
+
+def _unflattened(solution: Solution, structure: Structure) -> Solution:
+    """The same in the structure of the user's state."""
+    y_event = solution.y_event
+    return replace(
+        solution,
+        ys=structure.unflatten(solution.ys),
+        y_event=y_event if y_event is None else structure.unflatten(y_event),
+        events=tuple(replace(one, y=structure.unflatten(one.y)) for one in solution.events),
+        structure=structure,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from node_core.structure import Structure
 
 
 T = TypeVar("T")
@@ -123,8 +125,8 @@ class AdjointCurve:
     """
 
     t: NDArray[np.float64]
-    a: NDArray[np.floating[Any]]
-    z: NDArray[np.floating[Any]]
+    a: Any
+    z: Any
 
 
 @dataclass(frozen=True)
@@ -136,13 +138,14 @@ class AdjointRecord:
         a: a(t) = dL/dz(t), shape (steps, \\*y0.shape).
         z: the state as the backward solve knows it, same shape: reconstructed by `adjoint`, the forward solve's
             own in the other modes.
-        parameter_gradient: dL/dtheta accumulated from t1 down to t, flattened, shape (steps, parameters).
+        parameter_gradient: dL/dtheta accumulated from t1 down to t, flattened, shape (steps, parameters); a complex
+            one is a pair of reals.
         curve: the same between the steps; None for a discrete gradient, which has an a(t) at its steps only.
     """
 
     t: NDArray[np.float64]
-    a: NDArray[np.floating[Any]]
-    z: NDArray[np.floating[Any]]
+    a: Any
+    z: Any
     parameter_gradient: NDArray[np.floating[Any]]
     curve: AdjointCurve | None = None
 
@@ -157,14 +160,10 @@ class Crossings:
     """
 
     t: Tensor
-    y: Tensor
+    y: Any
 
     def __len__(self) -> int:
         return len(self.t)
-
-    def detached(self) -> Crossings:
-        """The numbers alone."""
-        return Crossings(self.t.detach(), self.y.detach())
 
 
 @dataclass
@@ -191,6 +190,8 @@ class SolveError(RuntimeError):
 class Solution:
     """The solution of dy/dt = f(t, y), y(ts[0]) = y0.
 
+    Where y0 is a nesting of tensors, so are ys, y_event, what a call returns, and a and z of the adjoint.
+
     Attributes:
         ts: output times that were reached, shape (time,).
         ys: states at those times, shape (time, \\*y0.shape).
@@ -204,27 +205,30 @@ class Solution:
     """
 
     ts: Tensor
-    ys: Tensor
+    ys: Any
     steps: StepLog
     stats: SolveStats
     status: Status
     message: str
     method: str
     t_event: Tensor | None = None
-    y_event: Tensor | None = None
+    y_event: Any = None
     stopped_by: int | None = None
     events: tuple[Crossings, ...] = ()
     dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
+    structure: Structure | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels, and what a copy holds: all numbers, without a graph and without the field."""
-        tensors = {name: getattr(self, name) for name in ("ts", "ys", "t_event", "y_event")}
-        events = tuple(one.detached() for one in self.events)
-        values = {name: x if x is None else x.detach() for name, x in tensors.items()}
+        known = {name: getattr(self, name) for name in ("ts", "t_event") if getattr(self, name) is not None}
+        states = {name: getattr(self, name) for name in ("ys", "y_event") if getattr(self, name) is not None}
+        values = {name: x.detach() for name, x in known.items()}
+        values |= {name: self._map(_detached, y) for name, y in states.items()}
+        events = tuple(Crossings(one.t.detach(), self._map(_detached, one.y)) for one in self.events)
         return {**vars(self), **values, "events": events}
 
-    def __call__(self, t: Any) -> Tensor:
+    def __call__(self, t: Any) -> Any:
         """Return y(t), shape (\\*t.shape, \\*y0.shape), for times within the solve, by dense output.
 
         Where ys has gradients y(t) has them, too; by t the derivative is f(t, y(t)).
@@ -251,10 +255,16 @@ class Solution:
         if np.isnan(times).any():
             raise ValueError(f"t={t!r} is no time, or holds one that is NaN: give numbers within the solve")
         if times.size == 0:
-            return self.ys[:0].reshape(*times.shape, *self.ys.shape[1:])
-        moving = t.reshape(-1) if getattr(t, "requires_grad", False) else None
-        values = self.dense(times.reshape(-1).tolist(), moving)
-        return values.reshape(*times.shape, *values.shape[1:])
+            values = self._map(lambda y: y[:0], self.ys)
+        else:
+            moving = t.reshape(-1) if getattr(t, "requires_grad", False) else None
+            values = self.dense(times.reshape(-1).tolist(), moving)
+            values = values if self.structure is None else self.structure.unflatten(values)
+        return self._map(lambda y: y.reshape((*times.shape, *y.shape[1:])), values)
+
+    def _map(self, change: Callable[[Any], Any], state: Any) -> Any:
+        """What `change` makes of each tensor of a state."""
+        return change(state) if self.structure is None else self.structure.map(change, state)
 
     @property
     def backward_steps(self) -> StepLog:
@@ -269,7 +279,19 @@ class Solution:
     @property
     def adjoint(self) -> AdjointRecord:
         """a(t) along the backward pass; there after `.backward()`."""
-        return self._after_backward(self.backward_record.adjoint)
+        record = self._after_backward(self.backward_record.adjoint)
+        if self.structure is None:
+            return record
+        curve = record.curve
+        return replace(
+            record,
+            a=self.structure.unflatten_array(record.a),
+            z=self.structure.unflatten_array(record.z),
+            curve=curve
+            and replace(
+                curve, a=self.structure.unflatten_array(curve.a), z=self.structure.unflatten_array(curve.z)
+            ),
+        )
 
     def _after_backward(self, value: T | None) -> T:
         if value is None:
@@ -278,3 +300,7 @@ class Solution:
                 "(y0 or a parameter must require gradients)"
             )
         return value
+
+
+def _detached(tensor: Tensor) -> Tensor:
+    return tensor.detach()

@@ -18,41 +18,6 @@ from tests.solvers.problems import D, rotation, step_arguments, vector
 TURN = [[math.cos(1.0), math.sin(1.0)], [-math.sin(1.0), math.cos(1.0)]]
 
 
-def test_a_complex_state_is_told_how_to_be_solved_without_losing_its_imaginary_part() -> None:
-    z0 = torch.tensor([1.0 + 2.0j, -0.5j], dtype=torch.complex128)
-
-    def spin(z: Tensor) -> Tensor:
-        return 1j * z
-
-    with pytest.raises(ValueError, match=r"complex128.*y0\.real, y0\.imag.*torch\.complex\(\*y\.chunk"):
-        odeint(lambda t, z: spin(z), z0, [0.0, 1.0])
-
-    def f(t: Any, y: Tensor) -> Tensor:
-        dz = spin(torch.complex(*y.chunk(2, -1)))
-        return torch.cat((dz.real, dz.imag), -1)
-
-    for name in METHODS:
-        with torch.no_grad():
-            y0 = torch.cat((z0.real, z0.imag), -1)
-            ys = odeint(f, y0, [0.0, 1.0], method=name, **step_arguments(name, dt=1e-3)).ys
-        end = torch.complex(*ys[-1].chunk(2, -1))
-        torch.testing.assert_close(end, z0 * complex(math.cos(1.0), math.sin(1.0)), rtol=0, atol=2e-3)
-
-
-def test_a_dict_of_tensors_is_told_how_to_become_a_state() -> None:
-    y0 = {"x": vector(1.0), "v": vector(0.0)}
-    given: Any = y0
-    with pytest.raises(
-        ValueError, match=r"a dict of 2 tensors.*torch\.cat\(list\(y0\.values\(\)\), dim=-1\)"
-    ):
-        odeint(rotation, given, [0.0, 1.0])
-    ys = odeint(rotation, torch.cat(list(y0.values()), dim=-1), [0.0, 1.0]).ys
-    assert float(ys[-1, 0]) == pytest.approx(math.cos(1.0), abs=1e-5)
-    numbers: Any = {"x": 1.0}
-    with pytest.raises(ValueError, match=r"y0 is dict, not a tensor: put its numbers into one tensor"):
-        odeint(rotation, numbers, [0.0, 1.0])
-
-
 @pytest.mark.parametrize("name", ["rtol", "atol"])
 @pytest.mark.parametrize("value", [[1e-3, 1e-6], (1e-3, 1e-6), np.full(2, 1e-6), torch.full((2,), 1e-6)])
 def test_a_tolerance_for_each_coordinate_is_told_to_scale_the_state(name: str, value: Any) -> None:

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room may know its own modules and those of a lower floor, and nothing else.
 FLOORS = (
-    ("node_core", "node_core.assets", "node_core.checks", "node_core.foreign", "node_core.solution"),
+    ("node_core", "node_core.assets", "node_core.checks", "node_core.foreign", "node_core.structure"),
+    ("node_core.solution",),
     ("node_core.fields", "node_core.data", "node_core.runs"),
     ("node_core.solvers",),
     ("node_core.gradients",),

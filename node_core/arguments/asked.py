@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from node_core.arguments.events import check_events
-from node_core.arguments.state import check_state
+from node_core.arguments.state import check_no_jacobian, check_start
 from node_core.arguments.steps import check_steps
 from node_core.arguments.times import check_jumps, check_times
 from node_core.arguments.values import check_callable, check_choice, check_positive_int
+from node_core.fields.own import is_autonomous
 from node_core.foreign import check_order
 from node_core.gradients.names import GRADIENTS
 from node_core.solvers.controllers import controller_named
@@ -23,6 +24,7 @@ from node_core.solvers.events import Event
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import method_named
 from node_core.solvers.problem import Settings
+from node_core.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Asked:
         ts, times: the output times as a tensor on y0's device, and as floats.
         settings: method, tolerances, step sizes, limits.
         jumps: the times within ts at which f jumps, increasing.
+        structure: how the user's state lies in y0, of which f and event are functions here; None where it is y0.
     """
 
     f: Callable[[Any, Tensor], Tensor]
@@ -47,6 +50,7 @@ class Asked:
     events: tuple[Event, ...]
     dense: bool | None
     jumps: tuple[float, ...] = ()
+    structure: Structure | None = None
 
     @property
     def moves(self) -> bool:
@@ -90,11 +94,15 @@ def check_arguments(
     events = check_events(event, direction)
     if jacobian is not None:
         check_callable("jacobian", jacobian, "a function of (t, y) that returns df/dy")
-    y0 = check_state(y0)
+    check_choice("batch", batch, ("shared", "per_sample"))
+    y0, structure = check_start(y0, batch)
+    if structure is not None:
+        check_no_jacobian(jacobian)
+        f = structure.field(f, is_autonomous(f))
+        events = tuple(replace(one, function=structure.event(one.function)) for one in events)
     ts_tensor, times = check_times(ts, y0, stops=any(one.terminal for one in events))
     chosen = method_named(method)
     check_choice("gradient", gradient, GRADIENTS)
-    check_choice("batch", batch, ("shared", "per_sample"))
     check_choice("on_error", on_error, ("raise", "return"))
     if dense not in (None, True, False):
         raise ValueError(f"dense={dense!r} is none of True, False and None: choose one of these")
@@ -126,6 +134,7 @@ def check_arguments(
         events,
         dense,
         moments,
+        structure,
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from node_core.gradients.mode import Request, Trace, flatten, run_through, write_record
+from node_core.gradients.mode import Request, Trace, flatten, run_through, split, write_record
 from node_core.gradients.vjp import vjp_of
 from node_core.solution import SolveError
 from node_core.solvers.loop import Row
@@ -77,7 +77,7 @@ class AdjointRun:
         wall_time = time.perf_counter() - started
         engine = self.solved.engine
         write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians, engine)
-        return adjoint, _split(gradient, self.problem.params)
+        return adjoint, split(gradient, self.problem.params)
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:
         """Refused: the backward solve is not part of any graph."""
@@ -110,8 +110,8 @@ class _BackwardSolve:
         size = float(grad_ys.abs().max()) if grad_ys.numel() else 0.0
         self._scale = size if size > 0 else 1.0
         jumps = grad_ys / self._scale
-        parameters = sum(p.numel() for p in problem.params)
-        a, gradient = torch.zeros_like(problem.y0), problem.y0.new_zeros(parameters)
+        a = torch.zeros_like(problem.y0)
+        gradient = torch.zeros_like(flatten(problem.params, a), dtype=a.dtype)
         # Observations without a gradient are not stopped at.
         times = [i for i in range(len(ys)) if i == 0 or bool(jumps[i].any())]
         dt0 = problem.settings.dt0
@@ -177,7 +177,7 @@ class _BackwardSolve:
     def _augmented(self, t: Tensor, state: Tensor) -> Tensor:
         n = self._n
         value, ga, gp = self._vjp(float(t), state[:n].view(self._shape), state[n : 2 * n].view(self._shape))
-        return torch.cat([value.reshape(-1), -ga.reshape(-1), *(-g.reshape(-1) for g in gp)])
+        return torch.cat([value.reshape(-1), -ga.reshape(-1), -flatten(gp, ga)])
 
     def _augmented_from_dense(self, t: Tensor, state: Tensor) -> Tensor:
         assert self._z_of_t is not None
@@ -185,7 +185,7 @@ class _BackwardSolve:
         # The first state is y0 itself: a Jacobian of the augmented state must not go on into what that is made of.
         z = self._z_of_t([self._clamped(time_)])[0].detach()
         _, ga, gp = self._vjp(time_, z, state[: self._n].view(self._shape))
-        return torch.cat([-ga.reshape(-1), *(-g.reshape(-1) for g in gp)])
+        return torch.cat([-ga.reshape(-1), -flatten(gp, ga)])
 
     def _clamped(self, t: float) -> float:
         """A backward step may end a rounding error outside of the forward solve."""
@@ -217,9 +217,3 @@ class _BackwardSolve:
     def _record(self, t: float, a: Tensor, z: Tensor, gradient: Tensor) -> None:
         if self.trace.wanted:
             self.trace.add(t, a * self._scale, z, gradient * self._scale)
-
-
-def _split(flat: Tensor, params: Sequence[Tensor]) -> list[Tensor]:
-    """The pieces of a flat vector, shaped as the parameters."""
-    pieces = flat.split([p.numel() for p in params]) if params else ()
-    return [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)]

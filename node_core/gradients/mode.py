@@ -180,5 +180,21 @@ def replayed_rows(steps: Sequence[Any]) -> list[Row]:
 
 
 def flatten(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
-    """One flat vector of several tensors."""
-    return torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else like.new_zeros(0)
+    """One flat vector of several tensors; complex ones (parameters) as pairs of reals."""
+    return torch.cat([_reals(tensor).reshape(-1) for tensor in tensors]) if tensors else like.new_zeros(0)
+
+
+def split(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The pieces of such a vector, shaped as these tensors."""
+    shapes = [_reals(tensor).shape for tensor in tensors]
+    pieces = [
+        piece.view(shape) for piece, shape in zip(flat.split([*map(math.prod, shapes)]), shapes, strict=True)
+    ]
+    return [
+        torch.complex(*piece.unbind(-1)) if tensor.is_complex() else piece
+        for piece, tensor in zip(pieces, tensors, strict=True)
+    ]
+
+
+def _reals(tensor: Tensor) -> Tensor:
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor

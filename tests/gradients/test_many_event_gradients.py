@@ -114,7 +114,7 @@ def test_a_bouncing_ball_knows_how_its_last_bounce_depends_on_its_restitution(mo
         solution = odeint(
             fall, y, [t, math.inf], gradient=mode, params=(), event=Event(lambda t, y: y[0], direction=-1)
         )
-        t, y = solution.t_event, solution.y_event * torch.stack((torch.ones((), dtype=D), -e))  # type: ignore[operator]
+        t, y = solution.t_event, solution.y_event * torch.stack((torch.ones((), dtype=D), -e))
     e2, h2 = (z.detach().clone().requires_grad_() for z in (e, h))
     exact = (2 * h2 / 9.81).sqrt() * (1 + 2 * (e2 + e2**2 + e2**3))
     torch.testing.assert_close(t, exact)
@@ -132,7 +132,7 @@ def test_training_finds_the_restitution() -> None:
         y = vector(1.0, 0.0)
         for _ in range(3):
             solution = odeint(fall, y, [t, math.inf], event=Event(lambda t, y: y[0], direction=-1))
-            t, y = solution.t_event, solution.y_event * torch.stack((torch.ones((), dtype=D), -e))  # type: ignore[operator]
+            t, y = solution.t_event, solution.y_event * torch.stack((torch.ones((), dtype=D), -e))
         (slope,) = torch.autograd.grad(t, e)
         e = (e - (t - wanted) / slope).detach().requires_grad_()
     assert float(e.detach()) == pytest.approx(0.75, abs=1e-4)
