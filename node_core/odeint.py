@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Never
 
-from torch import Tensor
-
 from node_core.arguments.asked import check_arguments
 from node_core.arguments.events import named_events
 from node_core.foreign import explain_calls, refuse_arguments
@@ -43,7 +41,7 @@ def odeint(
     batch: str = "shared",
     event: Callable[[Any, Any], Any] | Sequence[Callable[[Any, Any], Any]] | None = None,
     direction: int | None = None,
-    jacobian: Callable[[Any, Tensor], Tensor] | None = None,
+    jacobian: Callable[[Any, Any], Any] | None = None,
     dense: bool | None = None,
     on_error: str = "raise",
     **foreign: Never,
@@ -56,7 +54,8 @@ def odeint(
         y0: initial state, a floating-point tensor of any shape (..., dim); or a number (0-d), a complex tensor, or any
             nesting of tuples, lists, dicts and dataclasses of such tensors, of one number type: f then gets and returns
             the same, and so do event, ys, y_event, `Solution(t)` and the adjoint (`node_core.structure`). The gradient
-            by a complex tensor is torch's, dL/d(real) + i dL/d(imaginary).
+            by a complex tensor is torch's, dL/d(real) + i dL/d(imaginary). A NumPy array is solved in NumPy's float64:
+            f and event get floats and arrays, and what comes back are arrays, without gradients.
         ts: at least two output times, strictly increasing or decreasing; steps are not tied to them. Where an event
             stops the solve the last may be infinite, [0.0, math.inf]: it ends at the event, or after max_steps.
         method: "euler", "midpoint", "heun", "ralston", "rk4", "rk4_38" with a fixed `dt`; adaptive "bosh3",
@@ -193,6 +192,8 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         dense=dense,
         backward_record=plan.request.record,
     )
+    if plan.asked.arrays is not None:
+        return plan.asked.arrays.restore(solution)
     structure = plan.asked.structure
     return solution if structure is None else _unflattened(solution, structure)
 

@@ -223,9 +223,9 @@ class Solution:
         """What travels, and what a copy holds: all numbers, without a graph and without the field."""
         known = {name: getattr(self, name) for name in ("ts", "t_event") if getattr(self, name) is not None}
         states = {name: getattr(self, name) for name in ("ys", "y_event") if getattr(self, name) is not None}
-        values = {name: x.detach() for name, x in known.items()}
+        values = {name: _detached(x) for name, x in known.items()}
         values |= {name: self._map(_detached, y) for name, y in states.items()}
-        events = tuple(Crossings(one.t.detach(), self._map(_detached, one.y)) for one in self.events)
+        events = tuple(Crossings(_detached(one.t), self._map(_detached, one.y)) for one in self.events)
         return {**vars(self), **values, "events": events}
 
     def __call__(self, t: Any) -> Any:
@@ -302,5 +302,6 @@ class Solution:
         return value
 
 
-def _detached(tensor: Tensor) -> Tensor:
-    return tensor.detach()
+def _detached(x: Any) -> Any:
+    """A tensor without its graph; anything else as it is."""
+    return x.detach() if hasattr(x, "detach") else x

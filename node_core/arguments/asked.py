@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,12 +16,13 @@ from node_core.arguments.state import check_no_jacobian, check_start
 from node_core.arguments.steps import check_steps
 from node_core.arguments.times import check_jumps, check_times
 from node_core.arguments.values import check_callable, check_choice, check_positive_int
+from node_core.arrays import ArrayState
 from node_core.fields.own import is_autonomous
 from node_core.foreign import check_order
 from node_core.gradients.names import GRADIENTS
 from node_core.solvers.controllers import controller_named
 from node_core.solvers.dual import carries_tangent
-from node_core.solvers.events import Event
+from node_core.solvers.events import Event, adapted
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import method_named
 from node_core.solvers.problem import Settings
@@ -36,6 +38,7 @@ class Asked:
         settings: method, tolerances, step sizes, limits.
         jumps: the times within ts at which f jumps, increasing.
         structure: how the user's state lies in y0, of which f and event are functions here; None where it is y0.
+        arrays: the state as the user gave it, if that was an array of NumPy's.
     """
 
     f: Callable[[Any, Tensor], Tensor]
@@ -51,6 +54,7 @@ class Asked:
     dense: bool | None
     jumps: tuple[float, ...] = ()
     structure: Structure | None = None
+    arrays: ArrayState | None = None
 
     @property
     def moves(self) -> bool:
@@ -94,6 +98,11 @@ def check_arguments(
     events = check_events(event, direction)
     if jacobian is not None:
         check_callable("jacobian", jacobian, "a function of (t, y) that returns df/dy")
+    arrays = ArrayState(y0) if isinstance(y0, np.ndarray) else None
+    if arrays is not None:
+        arrays.refuse(gradient, params, record_adjoint, batch, ts)
+        f, y0, params = arrays.field(f), arrays.tensor, ()
+        events, jacobian = adapted(events, arrays.event), arrays.jacobian(jacobian)
     check_choice("batch", batch, ("shared", "per_sample"))
     y0, structure = check_start(y0, batch)
     if structure is not None:
@@ -135,6 +144,7 @@ def check_arguments(
         dense,
         moments,
         structure,
+        arrays,
     )
 
 

@@ -36,7 +36,7 @@ from node_core.solvers.reasons import (
     undefined,
 )
 from node_core.solvers.step_size import grid, initial_step, smallest_step
-from node_core.solvers.steppers.step import Array, Field, Step, Stepper, with_end_slope
+from node_core.solvers.steppers.step import Array, Field, Step, Stepper, StepResult, with_end_slope
 
 Row = tuple[float, float, float, bool]
 Observer = Callable[[float, Array], None]
@@ -368,7 +368,9 @@ class _Loop:
     def _keep(self, step: Step) -> None:
         if self.keep_steps:
             # The error has been judged: a kept step holds only what dense output and gradients ask for.
-            self.result.steps.append(step._replace(result=step.result._replace(error=None)))
+            y1, _, f1, stages, failure = step.result
+            result = StepResult(y1, None, f1, stages, failure)
+            self.result.steps.append(Step(step.t, step.dt, step.y0, step.f0, result))
 
     def _hand_out(self, step: Step, t1: float, end: float, found: Sequence[Found]) -> None:
         """Add the outputs in (step.t, t1], and the states at what was found there; `end` is the theta of t1."""

@@ -16,6 +16,8 @@ import torch
 
 from node_core.solvers.steppers.step import Array
 
+# Up to so many numbers Python's own arithmetic is faster than the calls of a library.
+SMALL = 8
 _NUMPY_TYPES = (torch.float32, torch.float64)
 
 
@@ -30,12 +32,23 @@ class NumpyNorm:
 
         Infinite if a or b is not finite: such a state would make its own tolerance infinite, and be accepted.
         """
+        if x.size <= SMALL:
+            return self._of_few(x.ravel().tolist(), a.ravel().tolist(), b.ravel().tolist())
         scale = np.maximum(np.abs(a), np.abs(b))
         scale *= self.rtol
         scale += self.atol
         ratio = (x / scale).ravel()
         mean = float(ratio @ ratio) / max(ratio.size, 1)
         return math.sqrt(mean) if float(scale.max(initial=0.0)) < math.inf else math.inf
+
+    def _of_few(self, x: list[float], a: list[float], b: list[float]) -> float:
+        """The same for a few numbers."""
+        rtol, atol, total = self.rtol, self.atol, 0.0
+        for error, start, end in zip(x, a, b, strict=True):
+            ratio = error / (atol + rtol * max(abs(start), abs(end)))
+            # Zero times a state that is not finite is NaN.
+            total += ratio * ratio + 0.0 * (start + end)
+        return math.sqrt(total / len(x)) if total == total else math.inf
 
     @staticmethod
     def is_finite(y: Array) -> bool:

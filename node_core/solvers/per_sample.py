@@ -20,6 +20,7 @@ from node_core.solvers.reasons import noise
 from node_core.solvers.solve import Solved
 from node_core.solvers.step_size import smallest_step
 from node_core.solvers.steppers.explicit import combine
+from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 SampleRow = tuple[float, float, float, bool, int]
@@ -281,7 +282,7 @@ class _Batch:
         else:
             dt = self._column(steps, y)
             stages = self._dense_stages(rows, steps, dt, y, k, f1)
-            weights = y.new_tensor([self._dense.weights(theta) for theta in thetas])
+            weights = torch.from_numpy(OutputWeights(self._dense)(thetas)).to(y)
             values = y[where]
             for s, stage in enumerate(stages):
                 values = values + dt[where] * weights[:, s].view(-1, *[1] * (y.ndim - 1)) * stage[where]

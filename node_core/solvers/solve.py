@@ -16,6 +16,7 @@ from torch import Tensor
 
 from node_core.fields.own import own_method
 from node_core.solution import Status
+from node_core.solvers.array_calls import CountedArrays
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.dual import is_recorded
 from node_core.solvers.events import Crossing, Event, Passed, adapted, with_passed
@@ -129,7 +130,7 @@ def solve(
     dense = None
     if keep_steps:
         own = CountedField(problem.f, y0)
-        dense = DenseSolution(stepper, own, result.steps, y0, result.t, torch.stack, problem.clock)
+        dense = DenseSolution(stepper, own, result.steps, y0, result.t, torch.cat, problem.clock)
     return _solved(problem, result, torch.cat(_chunks(result)), f.nfe, stepper, jacobian, dense)
 
 
@@ -281,26 +282,16 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
 
 
 def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event], f0: Tensor | None) -> Solved:
-    bare, checked = numpy_field(problem.f), CountedField(problem.f, problem.y0)
-    y0 = problem.y0.detach().numpy()
-    calls = 0
+    bare, y0 = numpy_field(problem.f), problem.y0.detach().numpy()
+    asked: Field = getattr(bare, "function", bare)
+    if bare is not problem.f:
+        checked = CountedField(problem.f, problem.y0)
 
-    def own(t: float, y: Array) -> Array:
-        if bare is not problem.f:
+        def asked(t: float, y: Array) -> Array:
             with torch.no_grad():
                 return checked(t, torch.from_numpy(y)).numpy()
-        dy = np.array(bare(t, y))  # see `CountedField`
-        if dy.shape != y.shape:
-            raise ValueError(
-                f"f(t, y) returned shape {dy.shape} for a state of shape {y.shape}: return dy/dt"
-            )
-        return dy
 
-    def f(t: float, y: Array) -> Array:
-        nonlocal calls
-        calls += 1
-        return own(t, y)
-
+    f, later = CountedArrays(asked, y0.shape), CountedArrays(asked, y0.shape)
     tableau = problem.settings.method.tableau
     stepper: Stepper
     if tableau is not None:
@@ -313,13 +304,11 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event],
     result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_events, f0=start)
     dense = None
     if keep_steps:
-        inner = DenseSolution(stepper, own, result.steps, y0, result.t, np.stack, problem.clock)
+        inner = DenseSolution(stepper, later, result.steps, y0, result.t, np.concatenate, problem.clock)
         dense = lambda times: torch.from_numpy(inner(times))  # noqa: E731
-    if isinstance(bare, NumpyField):
-        calls += bare.nfe
-    solved = _solved(
-        problem, result, torch.from_numpy(np.concatenate(_chunks(result))), calls, stepper, jacobian, dense
-    )
+    calls = f.nfe + (bare.nfe if isinstance(bare, NumpyField) else 0)
+    ys = torch.from_numpy(np.concatenate(_chunks(result)))
+    solved = _solved(problem, result, ys, calls, stepper, jacobian, dense)
     # Kept steps hold numpy states here: nobody outside may take them for tensors.
     solved.steps, solved.engine = [], "numpy"
     if solved.crossing is not None:
@@ -335,6 +324,7 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
     if bare is problem.f:
         jacobian = jacobian or own_method(bare, "jacobian")
     matrix = Jacobian(problem.f, jacobian)
+    arrays = CountedArrays(getattr(bare, "function", bare), tuple(y0.shape))
     if bare is not problem.f and jacobian is not None:
         jacobian = lambda t, y: to_numpy(matrix(t, to_tensor(y)))  # noqa: E731
 
@@ -346,7 +336,7 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
 
     def f(t: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
         if bare is problem.f:
-            return np.asarray(bare(t, y))
+            return arrays.lend(t, y)
         with torch.no_grad():
             return to_numpy(checked(t, to_tensor(y)))
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from node_core.solvers.dual import is_recorded
 from node_core.solvers.steppers.step import Field, Step, StepResult
+from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 
@@ -85,6 +86,7 @@ class ExplicitStepper:
         self._b = row(tableau.b)
         self._b_error = row(tableau.b_error) if tableau.b_error is not None else None
         self._dense = tableau.dense_output()
+        self._weights = OutputWeights(self._dense)
         used = max(i for i, weight in enumerate(tableau.b) if weight != 0.0) + 1
         self.end = Coefficients.of(tableau.a[:used], tableau.b[:used], tableau.c[:used], row)
         self._dense_coefficients = Coefficients.of(
@@ -138,8 +140,8 @@ class ExplicitStepper:
         k = self.dense_stages(f, step) if thetas else step.result.stages[:count]
         weights = coefficients.weights
         if thetas:
-            rows = [self._dense.weights(theta) for theta in thetas]
-            weights = torch.cat((weights, weights.new_tensor(rows).T), dim=1)
+            inside = torch.from_numpy(self._weights(thetas)).to(weights)
+            weights = torch.cat((weights, inside.T), dim=1)
         flat = torch.addmm(step.y0.reshape(1, -1), coefficients.a, k.reshape(count, -1), alpha=step.dt)
         times = [step.t + c * step.dt for c in coefficients.c]
         return StageTable(times, flat.view(count, *step.y0.shape), weights, coefficients.later)
@@ -151,7 +153,7 @@ class ExplicitStepper:
     def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Tensor:
         """Return y(t + theta dt) for each theta, shape (thetas, \\*y.shape), by the tableau's continuous extension."""
         stages = self.dense_stages(f, step)
-        weights = step.y0.new_tensor([self._dense.weights(theta) for theta in thetas])
+        weights = torch.from_numpy(self._weights(thetas)).to(step.y0)
         values = weights @ (stages.reshape(len(stages), -1) * step.dt)
         return step.y0 + values.view(len(thetas), *step.y0.shape)
 

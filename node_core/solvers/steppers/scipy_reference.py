@@ -166,9 +166,11 @@ class _CountedField:
             return np.full(y.shape, np.nan)
         if self.first is None:
             self.first = out
-        if not np.isfinite(out).all():
+        flat: FloatArray = out.ravel()
+        # A finite sum of squares has finite terms; only where it is not do they have to be looked at one by one.
+        if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
             self.non_finite = True
-        return out.ravel()
+        return flat
 
 
 class _CountedJacobian:
