@@ -25,7 +25,8 @@ class NumpyNorm:
     """`||x / (atol + rtol max(|a|, |b|))||` for numpy arrays."""
 
     def __init__(self, rtol: float, atol: float) -> None:
-        self.rtol, self.atol = rtol, atol
+        # A float32 of NumPy's would make all that is computed with it float32.
+        self.rtol, self.atol = float(rtol), float(atol)
 
     def __call__(self, x: Array, a: Array, b: Array) -> float:
         """Return the norm of x for a step from a to b (Hairer, Norsett, Wanner, "Solving ODEs I", II.4, (4.11)).
