@@ -16,6 +16,7 @@ from node_core.arguments.asked import Asked
 from node_core.arguments.parameters import find_parameters
 from node_core.arguments.together import check_combination
 from node_core.fields.columns import ColumnField, from_columns, to_columns
+from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.own import has_closed_form, is_autonomous, own_word
 from node_core.fields.recalled import Recalled, without_autocast
 from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated
@@ -25,6 +26,8 @@ from node_core.gradients.mode import Request, run_through
 from node_core.gradients.probe import Probe, shapes_of
 from node_core.gradients.times import moved_outputs, moved_start
 from node_core.gradients.watched import Watched
+from node_core.native.library import functions
+from node_core.native.solve import NOTHING, STEPS, solve_fast
 from node_core.solution import BackwardRecord, Crossings
 from node_core.solvers.dual import in_dual_level
 from node_core.solvers.events import adapted
@@ -32,7 +35,7 @@ from node_core.solvers.field_clock import FieldClock, TimedField
 from node_core.solvers.per_sample import solve_per_sample
 from node_core.solvers.problem import CountedField, Problem, TensorTime, field_clock
 from node_core.solvers.results import version
-from node_core.solvers.solve import Solved, solve
+from node_core.solvers.solve import Solved
 from node_core.solvers.tableaus.tableaus import TABLEAUS
 from node_core.tangents import has_tangents
 from node_core.time_type import TimeType, time_type
@@ -208,7 +211,8 @@ def _run(plan: Plan) -> Solved:
         return run_through(backprop.GraphRun(problem, request, solve_per_sample), problem)
     if plan.mode is not None:
         return plan.mode(problem, request)
-    return solve(problem, keep_steps=request.keep_dense, events=request.events, f0=request.f0, bare=True)
+    keep = STEPS if request.keep_dense else NOTHING
+    return solve_fast(problem, keep=keep, events=request.events, f0=request.f0, bare=True)
 
 
 def _at_floats(
@@ -287,7 +291,9 @@ def _in_columns(plan: Plan) -> Plan:
     problem, request = plan.problem, plan.request
     shape = problem.y0.shape
     layout = Layout(shape)
-    field = ColumnField(plan.asked.f, bool(problem.params), plan.recalled)
+    f = plan.asked.f
+    snapshot = f.snapshot() if isinstance(f, MLPField) and functions(problem.y0.dtype) else None
+    field = ColumnField(f, bool(problem.params), plan.recalled, snapshot)
     events = adapted(request.events, lambda g: lambda t, y: g(t, from_columns(y[None], shape)[0]))
     return replace(
         plan,

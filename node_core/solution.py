@@ -101,8 +101,9 @@ class SolveStats:
         wall_time: seconds.
         n_jacobians: evaluations of df/dy (implicit methods only).
         engine: what computed it: "torch" (f is called with tensors, and autograd goes back through it), "closed form"
-            (the field's own derivatives, written by hand: `MLPField` and what is like it), "numpy" (a single trajectory
-            of a field that knows NumPy, or of an implicit method), "scipy" (SciPy's solvers).
+            (the field's own derivatives, written by hand: `MLPField` and what is like it), "native" (an `MLPField` in
+            one call of compiled code), "numpy" (a single trajectory of a field that knows NumPy, or of an implicit
+            method), "scipy" (SciPy's solvers).
         engine_reason: where that is "torch", why no faster one did it, in a sentence; else empty.
     """
 

@@ -17,6 +17,7 @@ FLOORS = (
     ("node_core.solution",),
     ("node_core.fields", "node_core.data", "node_core.runs"),
     ("node_core.solvers",),
+    ("node_core.native",),
     ("node_core.gradients", "node_core.arrays"),
     ("node_core.arguments",),
     ("node_core.time_type", "node_core.tangents"),

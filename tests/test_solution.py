@@ -13,6 +13,7 @@ import torch
 from node_core import odeint
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.systems.systems import SYSTEMS
+from node_core.native.library import SWITCH
 from node_core.solution import SolveError, Status, StepLog
 from tests.solvers.problems import rotation, vector
 
@@ -68,7 +69,8 @@ def test_logs_and_stats_pickle() -> None:
     assert stats == solution.stats
 
 
-def test_the_stats_tell_which_engine_ran_and_why_no_faster_one() -> None:
+def test_the_stats_tell_which_engine_ran_and_why_no_faster_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "0")
     net = MLPField(2, (8,), dtype=torch.float64)
     y0, rows = vector(1.0, 0.0), torch.ones(3, 2, dtype=torch.float64)
 
@@ -94,7 +96,10 @@ def test_the_stats_tell_which_engine_ran_and_why_no_faster_one() -> None:
 
 
 @pytest.mark.parametrize("gradient", ["backprop", "checkpointed", "adjoint", "interpolated"])
-def test_the_stats_of_the_way_back_tell_the_engine_too(gradient: str) -> None:
+def test_the_stats_of_the_way_back_tell_the_engine_too(
+    monkeypatch: pytest.MonkeyPatch, gradient: str
+) -> None:
+    monkeypatch.setenv(SWITCH, "0")
     y0 = torch.ones(3, 2, dtype=torch.float64)
     for f, engine in (
         (MLPField(2, (8,), dtype=torch.float64), "closed form"),

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from node_core.gradients.mode import Request, Trace, flatten, run_through, split, write_record
 from node_core.gradients.vjp import vjp_of
+from node_core.native.solve import NOTHING, STEPS, solve_fast
 from node_core.solution import SolveError
 from node_core.solvers.loop import Row
 from node_core.solvers.problem import Problem
@@ -56,9 +57,9 @@ class AdjointRun:
 
     def forward(self) -> Tensor:
         """Solve; keep the outputs, and the dense output only if it was asked for."""
-        keep = self._keep_forward or self.request.keep_dense
+        keep = STEPS if self._keep_forward or self.request.keep_dense else NOTHING
         with torch.no_grad():
-            self.solved = solve(self.problem, keep_steps=keep, events=self.request.events, f0=self.request.f0)
+            self.solved = solve_fast(self.problem, keep=keep, events=self.request.events, f0=self.request.f0)
         generators = self.request.generators
         if generators is not None and generators.moved():
             raise ValueError(
@@ -75,7 +76,7 @@ class AdjointRun:
         with torch.no_grad():
             adjoint, gradient = back.run(grad_ys)
         wall_time = time.perf_counter() - started
-        engine = self.solved.engine
+        engine = "closed form" if self.solved.engine == "native" else self.solved.engine
         write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians, engine)
         return adjoint, split(gradient, self.problem.params)
 

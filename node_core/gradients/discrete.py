@@ -23,10 +23,12 @@ from torch import Tensor
 from node_core.fields.linearization import WritingLinearization
 from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
 from node_core.gradients.vjp import linearize
+from node_core.native.solve import EVALUATIONS, STEPS, solve_fast
+from node_core.native.tape import reversed_rows
 from node_core.solvers.field_clock import inside
 from node_core.solvers.held import Held
 from node_core.solvers.problem import CountedField, Problem
-from node_core.solvers.solve import Solved, solve
+from node_core.solvers.solve import Solved
 from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.implicit import retrace
 from node_core.solvers.steppers.step import with_end_slope
@@ -86,11 +88,9 @@ class DiscreteRun:
 
     def forward(self) -> Tensor:
         """Solve and keep the accepted steps, and what their stages computed if all are to be linearised together."""
-        keep = getattr(self.problem.f, "keep_evaluations", None)
-        if keep is not None and self._steps_at_once is None:
-            keep(self.problem.y0.shape[-1])
+        keep = EVALUATIONS if self._steps_at_once is None else STEPS
         with torch.no_grad():
-            self.solved = solve(self.problem, keep_steps=True, events=self.request.events, f0=self.request.f0)
+            self.solved = solve_fast(self.problem, keep=keep, events=self.request.events, f0=self.request.f0)
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -98,6 +98,12 @@ class DiscreteRun:
         started = time.perf_counter()
         solved, problem = self.solved, self.problem
         trace = Trace(self.request.record_adjoint)
+        if solved.tape is not None and not trace.wanted:
+            shapes = [p.shape for p in problem.params]
+            adjoint, gradients, nfe = solved.tape.back(grad_ys, solved.times, shapes)
+            wall_time = time.perf_counter() - started
+            write_record(self.request, reversed_rows(solved.rows), nfe, wall_time, trace, engine="native")
+            return adjoint, gradients
         sweep_type = StageSweep if isinstance(solved.stepper, ExplicitStepper) else GraphSweep
         sweep = sweep_type(problem, solved, self._steps_at_once or max(1, len(solved.steps)))
         outputs = outputs_of(solved)

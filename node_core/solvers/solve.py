@@ -52,6 +52,7 @@ class Solved:
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
         engine: what computed it (see `SolveStats`).
+        tape: of a compiled solve, its own way back (see `node_core.native`).
     """
 
     ys: Tensor
@@ -62,7 +63,7 @@ class Solved:
     status: Status
     message: str
     n_jacobians: int = 0
-    steps: list[Step] = field(default_factory=list)
+    steps: Sequence[Step] = field(default_factory=list)
     stepper: Stepper | None = None
     dense: Callable[[Sequence[float]], Tensor] | None = None
     crossing: Crossing | None = None
@@ -70,6 +71,7 @@ class Solved:
     slope: Tensor | None = None
     run: Any = None
     engine: str = "torch"
+    tape: Any = None
 
     @property
     def ends_with_event(self) -> bool:

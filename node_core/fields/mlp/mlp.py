@@ -14,6 +14,7 @@ from node_core.fields.mlp.activations import ACTIVATIONS
 from node_core.fields.mlp.compiled import VJP, CompiledMLP
 from node_core.fields.mlp.linearization import MLPLinearization
 from node_core.fields.mlp.memory import Workspaces
+from node_core.fields.mlp.snapshot import Snapshot
 from node_core.fields.mlp.tape import MLPTape
 from node_core.fields.own import HandWritten
 
@@ -90,11 +91,16 @@ class MLPField(nn.Module, HandWritten):
         weight, bias = self._layers()[-1]
         return from_columns(self._affine(weight, bias, hidden[-1], 1.0), y.shape)
 
-    def compiled(self) -> "SweepableMLP":
-        """The closed form at the present weights, for one solve: a snapshot, made anew after every update."""
-        weights, biases = zip(*self._layers(), strict=True)
+    def compiled(self, at: Snapshot | None = None) -> "SweepableMLP":
+        """The closed form for one solve, at the present weights or those of a snapshot; made anew for each."""
+        weights, biases = zip(*(self._layers() if at is None else at.layers()), strict=True)
         with torch.no_grad():
             return SweepableMLP(weights, biases, self._activation, self.dim, self._workspaces)
+
+    def snapshot(self) -> Snapshot:
+        """The field as it is now, for who calculates with it outside of torch."""
+        flat = torch.cat([p.detach().reshape(-1) for layer in self._layers() for p in layer])
+        return Snapshot(self.dim, self.hidden, self.activation, self.time_dependent, flat)
 
     def vjp(self, t: Time, y: Tensor, g: Tensor) -> VJP:
         """Closed-form f, g^T df/dy, g^T df/dtheta and g^T df/dt, outside autograd (see `CompiledMLP.vjp`)."""
