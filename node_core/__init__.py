@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from node_core.arguments.backward import Backward as Backward
     from node_core.cnf.bases import MixtureBase as MixtureBase
     from node_core.cnf.bases import StandardNormal as StandardNormal
     from node_core.cnf.bases import UniformDisc as UniformDisc
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from node_core.solvers.events import Event as Event
 
 _HOME_OF = {
+    "Backward": "node_core.arguments.backward",
     "CNF": "node_core.cnf.continuous",
     "Crossings": "node_core.solution",
     "Divergence": "node_core.cnf.divergence",
@@ -70,6 +72,7 @@ __all__ = [
     "CNF",
     "SYSTEMS",
     "TARGETS",
+    "Backward",
     "Crossings",
     "Divergence",
     "Event",

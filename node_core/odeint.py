@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any, Never
 
 from node_core.arguments.asked import check_arguments
+from node_core.arguments.backward import Backward
 from node_core.arguments.events import named_events
+from node_core.arguments.resumed import resumed
 from node_core.foreign import explain_calls, refuse_arguments
 from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run
@@ -43,6 +45,7 @@ def odeint(
     direction: int | None = None,
     jacobian: Callable[[Any, Any], Any] | None = None,
     dense: bool | None = None,
+    backward: Backward | None = None,
     on_error: str = "raise",
     **foreign: Never,
 ) -> Solution:
@@ -55,7 +58,9 @@ def odeint(
             nesting of tuples, lists, dicts and dataclasses of such tensors, of one number type: f then gets and returns
             the same, and so do event, ys, y_event, `Solution(t)` and the adjoint (`node_core.structure`). The gradient
             by a complex tensor is torch's, dL/d(real) + i dL/d(imaginary). A NumPy array is solved in NumPy's float64:
-            f and event get floats and arrays, and what comes back are arrays, without gradients.
+            f and event get floats and arrays, and what comes back are arrays, without gradients. Or a `Solution`, also
+            one from a pickle, to go on from its end with its last step size: ts are then those times of which it has
+            not reached all.
         ts: at least two output times, strictly increasing or decreasing; steps are not tied to them. Where an event
             stops the solve the last may be infinite, [0.0, math.inf]: it ends at the event, or after max_steps.
         method: "euler", "midpoint", "heun", "ralston", "rk4", "rk4_38" with a fixed `dt`; adaptive "bosh3",
@@ -99,6 +104,8 @@ def odeint(
             (\\*y0.shape, \\*y0.shape); compared with f once. None: derived from f, and what is coupled found out.
         dense: keep what `Solution(t)` needs. None: yes, unless gradients are recorded or batch="per_sample".
             What `Solution(t)` returns has the gradients that ys have, in every mode, and those by t.
+        backward: `Backward(method, rtol, atol, dt)`, how "adjoint", "adjoint_seminorm" and "interpolated" solve
+            backward. None: as forward.
         on_error: "raise" a SolveError, or "return" what was computed, with its status.
 
     A ball that bounces, each time with the share e of its speed, and how the time of its last bounce depends on e:
@@ -119,6 +126,8 @@ def odeint(
     """
     if foreign:
         refuse_arguments(foreign, tuple(odeint.__kwdefaults__ or ()))
+    if isinstance(y0, Solution):
+        y0, ts, dt0 = resumed(y0, ts, method, batch, dt0)
     asked = check_arguments(
         f,
         y0,
@@ -141,6 +150,7 @@ def odeint(
         direction=direction,
         jacobian=jacobian,
         dense=dense,
+        backward=backward,
         on_error=on_error,
     )
     started = time.perf_counter()

@@ -184,6 +184,7 @@ def make_plan(asked: Asked) -> Plan:
         named=asked.params is not None,
         probe=probe if hidden else None,
         generators=generators if hidden else None,
+        backward=asked.backward and replace(asked.backward, time_epsilon=torch.finfo(kind.field).eps),
     )
     settings = replace(asked.settings, time_epsilon=torch.finfo(kind.field).eps)
     problem = Problem(taken, start, asked.times, params, settings, clock)
@@ -305,8 +306,9 @@ def _in_columns(plan: Plan) -> Plan:
 
 def _against_closed_form(asked: Asked, params: Sequence[Tensor], timed: bool, tangents: bool) -> str:
     """What is asked for that the derivatives of a field that brings them do not serve, in a sentence; else empty."""
-    if asked.settings.method.family != "explicit":
-        return f"a closed form serves the explicit methods, not method={asked.settings.method.name!r}"
+    for settings in (asked.settings, asked.backward or asked.settings):
+        if settings.method.family != "explicit":
+            return f"a closed form serves the explicit methods, not method={settings.method.name!r}"
     if asked.batch != "shared":
         return "a closed form goes one way for the whole batch, not one for each row (batch='per_sample')"
     if timed:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from node_core.arguments.backward import Backward
 from node_core.odeint import odeint
 from node_core.solution import Solution
 
@@ -29,6 +30,7 @@ class SolverSettings:
         batch: "shared" or "per_sample" steps; per sample, what comes out for a row depends on that row alone.
         dt0: first step of adaptive methods; None lets the solver choose.
         max_step: longest step of adaptive methods; None means no limit.
+        backward: method and tolerances of the backward solve of the continuous adjoints; None means as forward.
 
     Raises:
         ValueError: dt is not positive and finite (`odeint` checks the rest).
@@ -45,6 +47,7 @@ class SolverSettings:
     batch: str = "shared"
     dt0: float | None = None
     max_step: float | None = None
+    backward: Backward | None = None
 
     def __post_init__(self) -> None:
         if self.dt is not None and not 0 < self.dt < math.inf:
@@ -88,6 +91,7 @@ class SolverSettings:
             direction=direction,
             jacobian=jacobian,
             dense=dense,
+            backward=self.backward,
             on_error=on_error,
         )
 

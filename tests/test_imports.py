@@ -47,6 +47,7 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "Status",
     "Crossings",
     "Event",
+    "Backward",
     "StepLog",
     "SolveStats",
     "MLPField",

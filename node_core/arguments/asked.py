@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from node_core.arguments.backward import check_backward
 from node_core.arguments.events import check_events
 from node_core.arguments.state import check_no_jacobian, check_start
 from node_core.arguments.steps import check_steps
@@ -39,6 +40,7 @@ class Asked:
         jumps: the times within ts at which f jumps, increasing.
         structure: how the user's state lies in y0, of which f and event are functions here; None where it is y0.
         arrays: the state as the user gave it, if that was an array of NumPy's.
+        backward: how to solve backward, where not as forward.
     """
 
     f: Callable[[Any, Tensor], Tensor]
@@ -55,6 +57,7 @@ class Asked:
     jumps: tuple[float, ...] = ()
     structure: Structure | None = None
     arrays: ArrayState | None = None
+    backward: Settings | None = None
 
     @property
     def moves(self) -> bool:
@@ -85,6 +88,7 @@ def check_arguments(
     direction: Any,
     jacobian: Any,
     dense: bool | None,
+    backward: Any,
     on_error: str,
 ) -> Asked:
     """Check what can be checked of each argument alone (see `odeint` for their meaning).
@@ -130,6 +134,7 @@ def check_arguments(
         jacobian=jacobian,
     )
     moments = check_jumps(jumps, times)
+    back = check_backward(backward, gradient, settings, judge, times)
     return Asked(
         f,
         y0,
@@ -145,6 +150,7 @@ def check_arguments(
         moments,
         structure,
         arrays,
+        back,
     )
 
 

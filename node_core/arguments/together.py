@@ -36,9 +36,11 @@ def check_combination(asked: Asked, tracking: bool) -> None:
             raise ValueError(f"batch='per_sample' needs y0 of shape (batch, dim), not {tuple(y0.shape)}")
         if tracking and gradient != "backprop":
             raise ValueError(f"batch='per_sample' is differentiated by gradient='backprop', not {gradient!r}")
-    if method.family == "implicit" and y0.itemsize < 4:
+    back = method if asked.backward is None else asked.backward.method
+    if "implicit" in (method.family, back.family) and y0.itemsize < 4:
+        name = method.name if method.family == "implicit" else back.name
         raise ValueError(
-            f"method={method.name!r} solves linear systems, for which torch has no {y0.dtype}: pass y0.float(), and a "
+            f"method={name!r} solves linear systems, for which torch has no {y0.dtype}: pass y0.float(), and a "
             "field that takes it, for example f.float()"
         )
     if tracking and method.family == "scipy" and gradient not in CONTINUOUS:

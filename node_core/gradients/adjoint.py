@@ -95,6 +95,7 @@ class _BackwardSolve:
         self, problem: Problem, solved: Solved, seminorm: bool, keep_forward: bool, request: Request
     ) -> None:
         self._problem, self._solved = problem, solved
+        self._settings = request.backward or problem.settings
         self._seminorm = seminorm
         self._z_of_t: Callable[[Sequence[float]], Tensor] | None = solved.dense if keep_forward else None
         self.trace = Trace(request.record_adjoint)
@@ -115,7 +116,7 @@ class _BackwardSolve:
         gradient = torch.zeros_like(flatten(problem.params, a), dtype=a.dtype)
         # Observations without a gradient are not stopped at.
         times = [i for i in range(len(ys)) if i == 0 or bool(jumps[i].any())]
-        dt0 = problem.settings.dt0
+        dt0 = self._settings.dt0
         for k in range(len(times) - 1, -1, -1):
             i = times[k]
             self._record(ts[i], a, ys[i], gradient)
@@ -133,7 +134,7 @@ class _BackwardSolve:
     ) -> tuple[Tensor, Tensor, float | None]:
         parts = [a, gradient] if self._z_of_t is not None else [z, a, gradient]
         state = flatten(parts, a)
-        settings = self._problem.settings
+        settings = self._settings
         if settings.method.family == "implicit" and state.numel() > LARGEST_IMPLICIT_STATE:
             raise SolveError(
                 f"the augmented state has {state.numel()} entries, too many for the Jacobian that "

@@ -23,7 +23,7 @@ from node_core.solution import AdjointCurve, AdjointRecord, BackwardRecord, Solv
 from node_core.solvers.events import Event
 from node_core.solvers.follow import follow
 from node_core.solvers.loop import Row
-from node_core.solvers.problem import Problem
+from node_core.solvers.problem import Problem, Settings
 from node_core.solvers.solve import Solved
 
 
@@ -39,6 +39,7 @@ class Request:
         restore: states in the user's layout.
         named: whether the parameters were named, so that nothing else gets a gradient.
         probe, generators: the field at the start, and the random state before it, of a solve that calls f again.
+        backward: how to solve backward, where not as forward.
     """
 
     record: BackwardRecord
@@ -50,6 +51,7 @@ class Request:
     named: bool = False
     probe: Probe | None = None
     generators: Generators | None = None
+    backward: Settings | None = None
 
 
 class Run(Protocol):
