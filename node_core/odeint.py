@@ -80,8 +80,11 @@ def odeint(
         time_limit: most seconds of processor time before giving up: a busy machine makes no solve fail. Time in
             which f only waits does not count.
         gradient: how `.backward()` on ys works: "backprop" (through the accepted steps), "adjoint" (the paper's
-            Algorithm 1), "adjoint_seminorm", "checkpointed" (exact, O(steps) states), "interpolated".
-            "backprop" and "checkpointed" can be differentiated again (create_graph=True), the others refuse that;
+            Algorithm 1), "adjoint_seminorm", "checkpointed" (exact, O(steps) states), "interpolated", "reversible"
+            (exact in O(1) states: the explicit method's steps are made such that they can be undone, which costs twice
+            the evaluations and is stable only over short spans of a field that contracts; without gradients the method
+            alone runs). "backprop", "checkpointed" and "reversible" can be differentiated again (create_graph=True),
+            the others refuse that;
             "backprop" alone carries the tangents of torch.autograd.forward_ad, but for SciPy's methods.
         params: tensors to differentiate by; None means f.parameters() of an nn.Module.
         record_adjoint: keep a(t) of the backward pass in `Solution.adjoint` (costs O(steps) memory).

@@ -19,7 +19,7 @@ from node_core.fields.columns import ColumnField, from_columns, to_columns
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.own import has_closed_form, is_autonomous, own_word
 from node_core.fields.recalled import Recalled, without_autocast
-from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated
+from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated, reversible
 from node_core.gradients.event import with_derivatives
 from node_core.gradients.generators import Generators
 from node_core.gradients.mode import Request, run_through
@@ -48,6 +48,7 @@ MODES: dict[str, Mode] = {
     "adjoint_seminorm": adjoint_seminorm.solve_with_gradient,
     "checkpointed": checkpointed.solve_with_gradient,
     "interpolated": interpolated.solve_with_gradient,
+    "reversible": reversible.solve_with_gradient,
 }
 
 

@@ -23,7 +23,7 @@ class SolverSettings:
         rtol: relative tolerance of adaptive methods.
         atol: absolute tolerance of adaptive methods.
         dt: step of fixed-step methods; must be None for adaptive ones.
-        gradient: "backprop", "adjoint", "adjoint_seminorm", "checkpointed" or "interpolated".
+        gradient: "backprop", "adjoint", "adjoint_seminorm", "checkpointed", "interpolated" or "reversible".
         controller: of the adaptive methods. A net is solved in a handful of steps, where "i" needs the fewest.
         max_steps: most attempted steps of a solve.
         time_limit: most seconds of processor time of a solve; None means no limit.

@@ -174,6 +174,7 @@ class BackwardRecord:
     steps: StepLog | None = None
     stats: SolveStats | None = None
     adjoint: AdjointRecord | None = None
+    lost: float | None = None
 
 
 class SolveError(RuntimeError):
@@ -293,6 +294,15 @@ class Solution:
                 curve, a=self.structure.unflatten_array(curve.a), z=self.structure.unflatten_array(curve.z)
             ),
         )
+
+    @property
+    def reconstruction_error(self) -> float:
+        """How far the states that gradient="reversible" reconstructed were off the solve's, at most, in their size.
+
+        There after `.backward()`; 0 in the modes that keep their states.
+        """
+        self._after_backward(self.backward_record.stats)
+        return self.backward_record.lost or 0.0
 
     def _after_backward(self, value: T | None) -> T:
         if value is None:

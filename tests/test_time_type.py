@@ -13,7 +13,7 @@ from torch import Tensor
 from node_core import odeint
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.systems.systems import SYSTEMS
-from node_core.gradients.names import CONTINUOUS, GRADIENTS
+from node_core.gradients.names import GRADIENTS, goes_with
 from node_core.solution import Solution
 from node_core.solvers.methods import METHODS
 
@@ -22,7 +22,8 @@ STARTS = pytest.mark.parametrize("start", [1e3, 1e5, 1.7e9, -1.7e9])
 MODES = [
     (name, gradient)
     for name, method in METHODS.items()
-    for gradient in (CONTINUOUS if method.family == "scipy" else GRADIENTS)
+    for gradient in GRADIENTS
+    if goes_with(gradient, method.family)
 ]
 SPAN = 1.5  # a float32 and a float64 can add it to each of the starts
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from node_core.arguments.asked import Asked
-from node_core.gradients.names import CONTINUOUS
+from node_core.gradients.names import goes_with
 
 
 def check_combination(asked: Asked, tracking: bool) -> None:
@@ -43,8 +45,18 @@ def check_combination(asked: Asked, tracking: bool) -> None:
             f"method={name!r} solves linear systems, for which torch has no {y0.dtype}: pass y0.float(), and a "
             "field that takes it, for example f.float()"
         )
-    if tracking and method.family == "scipy" and gradient not in CONTINUOUS:
+    if tracking and method.family == "scipy" and not goes_with(gradient, "scipy"):
         raise ValueError(
             f"gradient={gradient!r} needs the stages of a step, which SciPy does not give: with "
             f"method={method.name!r} take gradient='adjoint' or 'interpolated'"
+        )
+    if tracking and not goes_with(gradient, method.family):
+        raise ValueError(
+            f"gradient='reversible' undoes the steps of explicit methods, and method={method.name!r} is none: take "
+            "gradient='checkpointed', or method='dopri5'"
+        )
+    if tracking and gradient == "reversible" and math.isinf(asked.times[-1]):
+        raise ValueError(
+            "gradient='reversible' damps what its two copies of the state differ by over the span of ts, which has no "
+            "end: give ts one, or take gradient='checkpointed'"
         )

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from node_core.gradients.generators import refuse_random
 from node_core.gradients.mode import Request, Trace, flatten, run_through, split, write_record
 from node_core.gradients.vjp import vjp_of
 from node_core.native.solve import NOTHING, STEPS, solve_fast
@@ -60,13 +61,7 @@ class AdjointRun:
         keep = STEPS if self._keep_forward or self.request.keep_dense else NOTHING
         with torch.no_grad():
             self.solved = solve_fast(self.problem, keep=keep, events=self.request.events, f0=self.request.f0)
-        generators = self.request.generators
-        if generators is not None and generators.moved():
-            raise ValueError(
-                "f draws random numbers at every call (dropout, torch.randn), so that it is another function in the "
-                "backward solve of a continuous adjoint: take gradient='backprop' or 'checkpointed', draw once before "
-                "the solve, or call f.eval()"
-            )
+        refuse_random(self.request.generators, "in the backward solve of a continuous adjoint")
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:

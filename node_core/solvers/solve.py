@@ -101,6 +101,7 @@ def solve(
     f0: Tensor | None = None,
     measured: int | None = None,
     bare: bool = False,
+    stepper: Stepper | None = None,
 ) -> Solved:
     """Solve a problem; differentiable where torch's grad mode is on and the method is our own.
 
@@ -110,6 +111,7 @@ def solve(
         bare: nobody outside needs the steps, only dense output: fixed steps are made by the bare formulas, and a single
             small trajectory may run in numpy.
         measured: number of leading entries of a flat state that the error norm looks at (None: all).
+        stepper: what makes the steps; None: the method's own.
     """
     settings = problem.settings
     if settings.method.family == "scipy":
@@ -118,7 +120,9 @@ def solve(
         return _solve_in_numpy(problem, keep_steps, events, f0)
     y0 = problem.y0
     f = CountedField(problem.f, y0)
-    stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
+    jacobian = None
+    if stepper is None:
+        stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
     norm = (
         LeadingNorm(settings.rtol, settings.atol, measured)
         if measured

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from node_core import MLPField, odeint
-from node_core.gradients.names import CONTINUOUS
 from node_core.solvers.methods import METHODS
+from tests.gradients.pairs import skip_unless_together
 from tests.gradients.test_gradients import DISCRETE, FIELDS, MODES, start
 from tests.solvers.problems import D, forced, forced_exact, step_arguments, vector
 
@@ -32,6 +32,7 @@ def by_all(field: Any, ys: Tensor, y0: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("method", ["dopri5", "dopri8", "fehlberg45", "rodas5p"])
 def test_it_has_the_gradient_of_outputs_at_the_same_times(name: str, method: str, mode: str) -> None:
+    skip_unless_together(mode, method)
     field, y0 = FIELDS[name](), start().requires_grad_()
     solution = odeint(field, y0, [0.0, 0.5, 1.0], method=method, gradient=mode, dense=True, **TIGHT)
     found = by_all(field, solution(TIMES), y0)
@@ -93,6 +94,7 @@ def test_backward_steps_are_those_of_ys_whatever_was_asked_in_between(mode: str)
 @pytest.mark.parametrize("tracked", [True, False])
 def test_it_can_be_differentiated_by_its_times(method: str, tracked: bool, mode: str) -> None:
     """y' = y cos t."""
+    skip_unless_together(mode, method)
     options: dict[str, Any] = {"dt": 0.01} if method == "rk4" else TIGHT
     y0 = vector(1.0).requires_grad_(tracked)
     solution = odeint(forced, y0, [0.0, 2.0], method=method, gradient=mode, dense=True, **options)
@@ -135,8 +137,7 @@ def test_it_stops_at_an_event_and_goes_back_from_before_it(mode: str) -> None:
 @EACH
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "implicit_euler"])
 def test_by_t_it_is_refused_where_the_field_has_changed_since(name: str, mode: str) -> None:
-    if METHODS[name].family == "scipy" and mode not in CONTINUOUS:
-        pytest.skip("SciPy's solvers have no such gradient")
+    skip_unless_together(mode, name)
     w = torch.tensor(0.5, dtype=D, requires_grad=True)
     solution = odeint(
         lambda t, y: -w * y,

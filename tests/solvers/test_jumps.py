@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from node_core import odeint
 from node_core.fields.mlp.mlp import MLPField
-from node_core.gradients.names import CONTINUOUS, GRADIENTS
+from node_core.gradients.names import CONTINUOUS, GRADIENTS, goes_with
 from node_core.solution import Solution
 from node_core.solvers.field_clock import FieldClock, inside
 from node_core.solvers.methods import METHODS
+from tests.gradients.pairs import skip_unless_together
 from tests.solvers.problems import ADAPTIVE, FIXED, D, vector
 
 EACH = pytest.mark.parametrize("name", list(METHODS))
@@ -24,7 +25,8 @@ PER_SAMPLE = [name for name, method in METHODS.items() if method.family == "expl
 MODES = [
     (name, gradient)
     for name, method in METHODS.items()
-    for gradient in (CONTINUOUS if method.family == "scipy" else GRADIENTS)
+    for gradient in GRADIENTS
+    if goes_with(gradient, method.family)
 ]
 START, END = 5.0, 5.01
 
@@ -189,6 +191,7 @@ def test_gradients_are_right_across_a_jump(name: str, gradient: str) -> None:
 @pytest.mark.parametrize("gradient", GRADIENTS)
 @pytest.mark.parametrize("name", ["rk4", "dopri5", "dopri8", "trapezoid", "rodas5p"])
 def test_outputs_at_and_between_jumps_have_their_gradients(name: str, gradient: str) -> None:
+    skip_unless_together(gradient, name)
     field, y0 = Driven(), vector(1.0).requires_grad_()
     ts = [0.0, 0.4, *EDGES, 2.0]
     solution = solve(field, y0, ts, name, dt=0.01, jumps=EDGES, gradient=gradient)

@@ -99,7 +99,20 @@ class ExplicitStepper:
             f0 = f(t, y)
         return self._step_in_graph(f, t, y, dt, f0) if is_recorded() else self._step(f, t, y, dt, f0)
 
-    def _step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
+    def advance(self, f: Field, t: float, y: Tensor, dt: float) -> StepResult:
+        """The end of a step, with the stages that it is made of and none for an error estimate."""
+        used = len(self.end.c)
+        if not is_recorded():
+            return self._step(f, t, y, dt, f(t, y), used)
+        k: list[Tensor] = []
+        for a, c in zip(self.tableau.a[:used], self.end.c, strict=True):
+            k.append(f(t + c * dt, combine(y, dt, a, k)))
+        return StepResult(combine(y, dt, self.tableau.b[:used], k), None, None, k)
+
+    def _step(
+        self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor, used: int | None = None
+    ) -> StepResult:
+        """One step, of which only the first stages are evaluated if `used` says how many."""
         tableau, shape = self.tableau, y.shape
         flat = y.reshape(-1)
         # Zeros, not empty memory: every combination spans all of K, with weight 0 on the stages still to come.
@@ -111,9 +124,12 @@ class ExplicitStepper:
         states = torch.empty_like(k)
         flats, shaped = states.unbind(), states.view(stages.shape).unbind()
         write = getattr(f, "write", None) or (lambda t, y, out: out.copy_(f(t, y)))
-        for i, (c, row) in enumerate(zip(self._c, self._rows, strict=True), 1):
+        rows = list(zip(self._c, self._rows, strict=True))
+        for i, (c, row) in enumerate(rows if used is None else rows[: used - 1], 1):
             torch.addmv(flat, kt, row, alpha=dt, out=flats[i])
             write(t + c * dt, shaped[i], slots[i])
+        if used is not None:
+            return StepResult(torch.addmv(flat, kt, self._b, alpha=dt).view(shape), None, None, stages[:used])
         # With FSAL the last stage state is y1 itself, and its slope is f1.
         y1 = shaped[-1].clone() if tableau.fsal else torch.addmv(flat, kt, self._b, alpha=dt).view(shape)
         error = None if self._b_error is None else torch.mv(kt, self._b_error).mul_(dt).view(shape)
