@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from node_core.solution import SolveStats as SolveStats
     from node_core.solution import Status as Status
     from node_core.solution import StepLog as StepLog
+    from node_core.solvers.controllers import Controller as Controller
     from node_core.solvers.events import Event as Event
 
 _HOME_OF = {
     "Backward": "node_core.arguments.backward",
     "CNF": "node_core.cnf.continuous",
+    "Controller": "node_core.solvers.controllers",
     "Crossings": "node_core.solution",
     "Divergence": "node_core.cnf.divergence",
     "Event": "node_core.solvers.events",
@@ -73,6 +75,7 @@ __all__ = [
     "SYSTEMS",
     "TARGETS",
     "Backward",
+    "Controller",
     "Crossings",
     "Divergence",
     "Event",

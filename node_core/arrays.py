@@ -94,6 +94,26 @@ class ArrayState:
 
         return value
 
+    def tolerance(self, value: Any) -> Any:
+        """Tolerances of the entries as those of the flat state; one for all stays one."""
+        if not isinstance(value, (list, tuple, np.ndarray)) or np.ndim(value) == 0:
+            return value
+        try:
+            return np.broadcast_to(np.asarray(value, dtype=np.float64), self.shape).reshape(-1)
+        except (TypeError, ValueError):
+            return value  # which is refused as it is
+
+    def norm(self, norm: Any) -> Any:
+        """The norm of errors of the flat state."""
+        if not callable(norm) or isinstance(norm, type):
+            return norm
+
+        def value(error: Tensor) -> Any:
+            found = norm(error.numpy().reshape(self.shape))
+            return found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
+
+        return value
+
     def jacobian(self, jacobian: Function | None) -> Function | None:
         """df/dy of the flat state."""
         if jacobian is None or len(self.shape) == 1:

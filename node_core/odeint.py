@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Never
 
+from torch import Tensor
+
 from node_core.arguments.asked import check_arguments
 from node_core.arguments.backward import Backward
 from node_core.arguments.events import named_events
@@ -18,6 +20,7 @@ from node_core.foreign import explain_calls, refuse_arguments
 from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run
 from node_core.solution import Solution, SolveError, SolveStats, StepLog
+from node_core.solvers.controllers import Controller
 from node_core.solvers.solve import Solved
 from node_core.structure import Structure
 
@@ -28,12 +31,14 @@ def odeint(
     ts: Any,
     *,
     method: str = "dopri5",
-    rtol: float = 1e-6,
-    atol: float = 1e-6,
-    controller: str = "pi",
-    dt: float | None = None,
+    rtol: Any = 1e-6,
+    atol: Any = 1e-6,
+    norm: Callable[[Tensor], Any] | None = None,
+    controller: str | Controller = "pi",
+    dt: float | Sequence[float] | str | None = None,
     dt0: float | None = None,
     max_step: float | None = None,
+    min_step: float | None = None,
     jumps: Any = None,
     max_steps: int = 10_000,
     time_limit: float | None = None,
@@ -69,11 +74,18 @@ def odeint(
         rtol, atol: a step is accepted when the root mean square of error / (atol + rtol max(|y|, |y1|)) is at most 1,
             over all entries of y, of all its leaves. That bounds their mean, not each of them: among n calm rows of a
             batch one row's error may be sqrt(n) times the tolerance. batch="per_sample" holds every row to it.
-        controller: "i", "pi" or "pid", of the adaptive methods.
-        dt: step of the fixed-step methods, positive.
+            Tensors that broadcast to y0 hold each entry to its own (SciPy's methods take such an atol, the continuous
+            adjoints none, nor a norm). One of the two may be zero.
+        norm: another measure, error / (atol + rtol max(|y|, |y1|)) -> number, such as lambda e: e.abs().max().
+        controller: "i", "pi" or "pid", of the adaptive methods, or a `Controller` of one's own.
+        dt: step of the fixed-step methods, positive. Or the times at which steps end, at least from the first of ts to
+            its last; "ts": one step from each output to the next.
         dt0: first step of the adaptive methods; chosen by Hairer's rule if None.
         max_step: longest step of the adaptive methods. A solver sees f only where it asks it: what is over within a
             step, a short pulse after a long rest, can be stepped over unseen, and without a warning.
+        min_step: shortest step of the adaptive methods: where the tolerance asks for a shorter one the solve fails, as
+            SciPy's does (diffrax and torchdiffeq would go on and miss the tolerance). What is left of a piece up to its
+            end may be shorter.
         jumps: times at which f jumps in time (or has a kink), in any order. A step ends exactly at each, and the solve
             begins anew behind it with f on its other side: right across the jump, in dense output and gradients too.
         max_steps: most attempts before giving up.
@@ -138,10 +150,12 @@ def odeint(
         method=method,
         rtol=rtol,
         atol=atol,
+        norm=norm,
         controller=controller,
         dt=dt,
         dt0=dt0,
         max_step=max_step,
+        min_step=min_step,
         jumps=jumps,
         max_steps=max_steps,
         time_limit=time_limit,

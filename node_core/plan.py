@@ -32,8 +32,9 @@ from node_core.solution import BackwardRecord, Crossings
 from node_core.solvers.dual import in_dual_level
 from node_core.solvers.events import adapted
 from node_core.solvers.field_clock import FieldClock, TimedField
+from node_core.solvers.norms import Tolerance
 from node_core.solvers.per_sample import solve_per_sample
-from node_core.solvers.problem import CountedField, Problem, TensorTime, field_clock
+from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime, field_clock
 from node_core.solvers.results import version
 from node_core.solvers.solve import Solved
 from node_core.solvers.tableaus.tableaus import TABLEAUS
@@ -299,10 +300,26 @@ def _in_columns(plan: Plan) -> Plan:
     events = adapted(request.events, lambda g: lambda t, y: g(t, from_columns(y[None], shape)[0]))
     return replace(
         plan,
-        problem=replace(problem, f=field, y0=to_columns(problem.y0)),
+        problem=replace(
+            problem,
+            f=field,
+            y0=to_columns(problem.y0),
+            settings=_settings_in_columns(problem.settings, shape),
+        ),
         request=replace(request, restore=layout.restore, events=events),
         layout=layout,
     )
+
+
+def _settings_in_columns(settings: Settings, shape: torch.Size) -> Settings:
+    """The same tolerances, and norm, for states whose columns are turned over."""
+
+    def turned(tolerance: Tolerance) -> Tolerance:
+        return to_columns(tolerance.expand(shape)) if isinstance(tolerance, Tensor) else tolerance
+
+    own = settings.norm
+    norm = None if own is None else lambda error: own(from_columns(error[None], shape)[0])
+    return replace(settings, rtol=turned(settings.rtol), atol=turned(settings.atol), norm=norm)
 
 
 def _against_closed_form(asked: Asked, params: Sequence[Tensor], timed: bool, tangents: bool) -> str:
@@ -332,10 +349,10 @@ def _is_short(asked: Asked) -> bool:
     if dt is None or asked.gradient != "backprop" or asked.record_adjoint or not torch.is_grad_enabled():
         return False
     length = abs(asked.times[-1] - asked.times[0])
-    return (
-        math.isfinite(length)
-        and math.ceil(length / dt) * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
+    steps = (
+        len(dt) if isinstance(dt, tuple) else math.ceil(length / dt) if math.isfinite(length) else SHORT + 1
     )
+    return steps * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
 
 
 def _float_event(

@@ -12,6 +12,7 @@ from torch import Tensor
 from node_core.arguments.backward import Backward
 from node_core.odeint import odeint
 from node_core.solution import Solution
+from node_core.solvers.controllers import Controller
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class SolverSettings:
         batch: "shared" or "per_sample" steps; per sample, what comes out for a row depends on that row alone.
         dt0: first step of adaptive methods; None lets the solver choose.
         max_step: longest step of adaptive methods; None means no limit.
+        min_step: shortest step of adaptive methods; None means no limit.
         backward: method and tolerances of the backward solve of the continuous adjoints; None means as forward.
 
     Raises:
@@ -41,12 +43,13 @@ class SolverSettings:
     atol: float = 1e-5
     dt: float | None = None
     gradient: str = "backprop"
-    controller: str = "i"
+    controller: str | Controller = "i"
     max_steps: int = 10_000
     time_limit: float | None = None
     batch: str = "shared"
     dt0: float | None = None
     max_step: float | None = None
+    min_step: float | None = None
     backward: Backward | None = None
 
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class SolverSettings:
         ts: Any,
         *,
         params: Any = None,
+        norm: Callable[[Tensor], Any] | None = None,
         jumps: Any = None,
         event: Callable[[Any, Tensor], Any] | Sequence[Callable[[Any, Tensor], Any]] | None = None,
         direction: int | None = None,
@@ -76,10 +80,12 @@ class SolverSettings:
             method=self.method,
             rtol=self.rtol,
             atol=self.atol,
+            norm=norm,
             controller=self.controller,
             dt=self.dt,
             dt0=self.dt0,
             max_step=self.max_step,
+            min_step=self.min_step,
             jumps=jumps,
             max_steps=self.max_steps,
             time_limit=self.time_limit,

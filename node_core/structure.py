@@ -109,6 +109,10 @@ class Structure:
         """A user's event function as one of the solver's states."""
         return _Event(event, self)
 
+    def norm(self, norm: Callable[[Any], Any]) -> Callable[[Tensor], Any]:
+        """A user's norm of errors as one of the solver's."""
+        return lambda error: norm(self.unflatten(error))
+
     def call(self, f: Callable[[Any, Any], Any], t: Any, y: Tensor) -> Tensor:
         """f(t, y) of a state y of the solver's, as such.
 

@@ -16,7 +16,9 @@ import torch
 
 from node_core.arguments.asked import Asked
 from node_core.fields.own import is_autonomous, own_word
+from node_core.solvers.norms import least
 from node_core.solvers.problem import CountedField, TensorTime
+from node_core.solvers.step_size import shortest
 
 # Times count as large from this many time spans on.
 LARGE = 8.0
@@ -63,7 +65,7 @@ def _blurs(asked: Asked, kind: torch.dtype) -> bool:
     """Whether the rounding of t to this type can be felt: beside the tolerance, or beside a fixed step."""
     largest, span = _size(asked)
     settings = asked.settings
-    felt = settings.rtol * span if settings.dt is None else 1e-3 * settings.dt
+    felt = least(settings.rtol) * span if settings.dt is None else 1e-3 * shortest(settings.dt)
     return largest > LARGE * span and torch.finfo(kind).eps * largest > felt
 
 

@@ -45,6 +45,7 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "Solution",
     "SolveError",
     "Status",
+    "Controller",
     "Crossings",
     "Event",
     "Backward",

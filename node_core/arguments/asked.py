@@ -16,12 +16,13 @@ from node_core.arguments.events import check_events
 from node_core.arguments.state import check_no_jacobian, check_start
 from node_core.arguments.steps import check_steps
 from node_core.arguments.times import check_jumps, check_times
+from node_core.arguments.tolerances import check_norm, check_tolerances
 from node_core.arguments.values import check_callable, check_choice, check_positive_int
 from node_core.arrays import ArrayState
 from node_core.fields.own import is_autonomous
 from node_core.foreign import check_order
 from node_core.gradients.names import GRADIENTS
-from node_core.solvers.controllers import controller_named
+from node_core.solvers.controllers import Controller, controller_named
 from node_core.solvers.dual import carries_tangent
 from node_core.solvers.events import Event, adapted
 from node_core.solvers.loop import Limits
@@ -71,12 +72,14 @@ def check_arguments(
     ts: Any,
     *,
     method: str,
-    rtol: float,
-    atol: float,
-    controller: str,
-    dt: float | None,
+    rtol: Any,
+    atol: Any,
+    norm: Any,
+    controller: str | Controller,
+    dt: Any,
     dt0: float | None,
     max_step: float | None,
+    min_step: float | None,
     jumps: Any,
     max_steps: int,
     time_limit: float | None,
@@ -120,21 +123,29 @@ def check_arguments(
     if dense not in (None, True, False):
         raise ValueError(f"dense={dense!r} is none of True, False and None: choose one of these")
     limits = Limits(check_positive_int("max_steps", max_steps), time_limit)
-    check_steps(chosen, dt, dt0, max_step, rtol, atol, times, limits)
+    ends = check_steps(chosen, controller, dt, dt0, max_step, min_step, times, limits)
+    if arrays is not None:
+        rtol, atol, norm = arrays.tolerance(rtol), arrays.tolerance(atol), arrays.norm(norm)
+    norm = check_norm(norm, chosen)
+    rtol, atol = check_tolerances(rtol, atol, y0, chosen, nested=structure is not None)
+    if structure is not None and norm is not None:
+        norm = structure.norm(norm)
     judge = controller_named(controller)
     settings = Settings(
         method=chosen,
         rtol=rtol,
         atol=atol,
         controller=judge if chosen.adaptive else None,
-        dt=dt,
+        norm=norm,
+        dt=ends,
         dt0=dt0,
         max_step=math.inf if max_step is None else max_step,
+        min_step=0.0 if min_step is None else min_step,
         limits=limits,
         jacobian=jacobian,
     )
     moments = check_jumps(jumps, times)
-    back = check_backward(backward, gradient, settings, judge, times)
+    back = check_backward(backward, gradient, settings, judge, times, y0)
     return Asked(
         f,
         y0,

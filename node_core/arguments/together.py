@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 from node_core.arguments.asked import Asked
-from node_core.gradients.names import goes_with
+from node_core.gradients.names import BACKWARD, goes_with
+from node_core.solvers.problem import Settings
+
+
+def _by_entry(settings: Settings) -> bool:
+    """Whether the entries of the state have tolerances of their own."""
+    return isinstance(settings.rtol, Tensor) or isinstance(settings.atol, Tensor)
 
 
 def check_combination(asked: Asked, tracking: bool) -> None:
@@ -38,6 +46,14 @@ def check_combination(asked: Asked, tracking: bool) -> None:
             raise ValueError(f"batch='per_sample' needs y0 of shape (batch, dim), not {tuple(y0.shape)}")
         if tracking and gradient != "backprop":
             raise ValueError(f"batch='per_sample' is differentiated by gradient='backprop', not {gradient!r}")
+    settings = asked.backward or asked.settings
+    measure = "norm" if settings.norm is not None else "rtol and atol for each entry"
+    if tracking and gradient in BACKWARD and (measure == "norm" or _by_entry(settings)):
+        raise ValueError(
+            f"{measure} is for the entries of y0, but the backward solve of gradient={gradient!r} has others (the "
+            "adjoint, the parameters' gradient): pass backward=Backward(rtol=1e-6, atol=1e-6), say, or take "
+            "gradient='checkpointed' or 'backprop', which solve nothing backward"
+        )
     back = method if asked.backward is None else asked.backward.method
     if "implicit" in (method.family, back.family) and y0.itemsize < 4:
         name = method.name if method.family == "implicit" else back.name
@@ -54,6 +70,11 @@ def check_combination(asked: Asked, tracking: bool) -> None:
         raise ValueError(
             f"gradient='reversible' undoes the steps of explicit methods, and method={method.name!r} is none: take "
             "gradient='checkpointed', or method='dopri5'"
+        )
+    if tracking and gradient == "reversible" and asked.settings.norm is not None:
+        raise ValueError(
+            "gradient='reversible' solves for two copies of the state, which a norm of your own does not know: leave "
+            "norm out, or take gradient='checkpointed'"
         )
     if tracking and gradient == "reversible" and math.isinf(asked.times[-1]):
         raise ValueError(

@@ -32,10 +32,7 @@ def check_positive_int(name: str, value: Any) -> int:
 def check_positive(name: str, value: float, why: str) -> None:
     """Refuse what is no positive number."""
     if hasattr(value, "__len__") and not isinstance(value, str) and getattr(value, "ndim", 1) > 0:
-        raise ValueError(
-            f"{name}={value!r} holds several numbers: one {name} serves the whole state. Where its coordinates differ "
-            "in size, divide each by its own size, in y0 and in f"
-        )
+        raise ValueError(f"{name}={value!r} holds several numbers: one {name} serves the whole solve")
     if isinstance(value, Tensor):
         raise ValueError(f"{name}={value!r} is a tensor: pass a plain number, float({name})")
     if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):

@@ -1,6 +1,8 @@
 """The gradient modes by name, for those who choose one. Loads no torch."""
 
 GRADIENTS = ("backprop", "adjoint", "adjoint_seminorm", "checkpointed", "interpolated", "reversible")
+# What solves an equation backward, with entries that y0 has not.
+BACKWARD = ("adjoint", "adjoint_seminorm", "interpolated")
 # What a reference solver from SciPy can serve: it gives states, not a graph.
 CONTINUOUS = ("adjoint", "interpolated")
 

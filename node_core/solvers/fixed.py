@@ -20,7 +20,7 @@ from node_core.solvers.loop import Limits, LoopResult, Row
 from node_core.solvers.norms import TorchNorm
 from node_core.solvers.problem import CountedField
 from node_core.solvers.reasons import exploded, noise, not_finite, out_of_time, undefined
-from node_core.solvers.step_size import grid
+from node_core.solvers.step_size import StepEnds, grid
 from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.step import Step, StepResult
 
@@ -32,7 +32,7 @@ def integrate_fixed(
     f: CountedField,
     y0: Tensor,
     ts: Sequence[float],
-    dt: float,
+    dt: StepEnds,
     *,
     limits: Limits,
     time_dtype: torch.dtype | None,
@@ -58,7 +58,7 @@ class _Fixed:
         f: CountedField,
         y0: Tensor,
         ts: Sequence[float],
-        dt: float,
+        dt: StepEnds,
         limits: Limits,
         time_dtype: torch.dtype | None,
         keep_steps: bool,
@@ -196,7 +196,7 @@ class _Fixed:
         self._steps = self._steps[:n]
         kept = sum((s - t) * self._direction <= 0 for s in self._ts)
         self._outputs = self._outputs[:kept]
-        message = undefined(self._told, t, t1, y) or exploded(t1, self._dt)
+        message = undefined(self._told, t, t1, y) or exploded(t1, abs(t1 - t))
         if n == 0 and not bool(torch.isfinite(self._told(t, y)).all()):
             message = not_finite(t)
         return self._result(Status.NON_FINITE, message, t, y)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -26,7 +25,9 @@ from node_core.solvers.events import (
     states_within,
 )
 from node_core.solvers.field_clock import FieldClock
+from node_core.solvers.norms import Norm
 from node_core.solvers.reasons import (
+    below_min_step,
     exploded,
     no_derivative,
     no_event,
@@ -35,27 +36,11 @@ from node_core.solvers.reasons import (
     out_of_time,
     undefined,
 )
-from node_core.solvers.step_size import grid, initial_step, smallest_step
+from node_core.solvers.step_size import StepEnds, grid, initial_step, shortest, smallest_step
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper, StepResult, with_end_slope
 
 Row = tuple[float, float, float, bool]
 Observer = Callable[[float, Array], None]
-
-
-class Norm(Protocol):
-    """Measures a state against the tolerance."""
-
-    def __call__(self, x: Array, a: Array, b: Array) -> float:
-        """Return the root mean square of x / (atol + rtol max(|a|, |b|))."""
-        ...
-
-    def is_finite(self, y: Array) -> bool:
-        """Whether every entry of y is a finite number."""
-        ...
-
-    def is_unreachable(self, y: Array) -> bool:
-        """Whether the rounding of y alone is larger than the tolerance."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +86,7 @@ def integrate(
     ts: Sequence[float],
     *,
     norm: Norm,
-    dt: float | None = None,
+    dt: StepEnds | None = None,
     controller: Controller | None = None,
     limits: Limits | None = None,
     keep_steps: bool = False,
@@ -110,19 +95,20 @@ def integrate(
     observe: Observer | None = None,
     clock: FieldClock | None = None,
     max_step: float = math.inf,
+    min_step: float = 0.0,
 ) -> LoopResult:
     """Solve dy/dt = f(t, y) from ts[0] to ts[-1], with outputs at ts.
 
     Args:
-        dt: the fixed step (positive) of a method without error estimate; the first step of an adaptive one, chosen
-            by Hairer's rule if None.
+        dt: the fixed step (positive) of a method without error estimate, or the times at which its steps end; the
+            first step of an adaptive one, chosen by Hairer's rule if None.
         controller: judges the steps of an adaptive method; None keeps `dt` fixed.
         keep_steps: keep the accepted steps, for dense output and the discrete gradients.
         events: stop where they happen, or record it, see `events`.
         f0: f(ts[0], y0) where it is known.
         observe: called with (t, y) after every accepted step.
         clock: knows when f jumps: a step ends at each of these moments, and the solve begins anew on the other side.
-        max_step: the longest step of an adaptive method.
+        max_step, min_step: the longest step of an adaptive method, and the shortest.
     """
     loop = _Loop(stepper, f, y0, ts, norm, limits or Limits(), keep_steps, events, f0, observe, clock)
     loop.look_at_start()
@@ -132,12 +118,13 @@ def integrate(
             if controller is None:
                 loop.run_fixed(_positive(dt))
             else:
-                loop.run_adaptive(controller, dt, max_step)
+                assert not isinstance(dt, tuple), "an adaptive method has a first step"
+                loop.run_adaptive(controller, dt, max_step, min_step)
     return loop.result
 
 
-def _positive(dt: float | None) -> float:
-    assert dt is not None and dt > 0, "the front door checks dt"
+def _positive(dt: StepEnds | None) -> StepEnds:
+    assert dt is not None and shortest(dt) > 0, "the front door checks dt"
     return dt
 
 
@@ -176,15 +163,15 @@ class _Loop:
         if self.clock is not None:
             self.clock.enter(self.result.t, stop - self.result.t)
 
-    def run_fixed(self, dt: float) -> None:
-        """Take steps of one length; those that end at a stop are cut to end on time."""
+    def run_fixed(self, dt: StepEnds) -> None:
+        """Take steps of one length, or to the given times; those that end at a stop are cut to end on time."""
         for stop in self.stops:
             self._enter(stop)
             self._run_fixed_piece(dt)
             if not self.running:
                 return
 
-    def _run_fixed_piece(self, dt: float) -> None:
+    def _run_fixed_piece(self, dt: StepEnds) -> None:
         result, start = self.result, self.result.t
         for t1 in grid(self.ts[0], start, self.stop, dt):
             if not self._may_go_on():
@@ -205,20 +192,24 @@ class _Loop:
                     Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt"
                 )
             if not good:
-                return self._stop(Status.NON_FINITE, exploded(t1, dt))
+                return self._stop(Status.NON_FINITE, exploded(t1, abs(t1 - t)))
             self._accept(Step(t, t1 - t, result.y, result.f, attempt), t1)
             if not self.running:
                 return
 
-    def run_adaptive(self, controller: Controller, dt0: float | None, max_step: float) -> None:
+    def run_adaptive(
+        self, controller: Controller, dt0: float | None, max_step: float, min_step: float
+    ) -> None:
         """Take steps whose local error stays within the tolerance; behind every jump of f, begin anew."""
         for stop in self.stops:
             self._enter(stop)
-            self._run_adaptive_piece(controller, dt0, max_step)
+            self._run_adaptive_piece(controller, dt0, max_step, min_step)
             if not self.running:
                 return
 
-    def _run_adaptive_piece(self, controller: Controller, dt0: float | None, max_step: float) -> None:
+    def _run_adaptive_piece(
+        self, controller: Controller, dt0: float | None, max_step: float, min_step: float
+    ) -> None:
         result, stepper, norm, stop = self.result, self.stepper, self.norm, self.stop
         if result.f is None:
             result.f = self.f(result.t, result.y)
@@ -226,13 +217,16 @@ class _Loop:
             return
         if dt0 is None:
             dt0 = initial_step(stepper, self.f, result.t, result.y, result.f, stop, norm)
-            dt0 = max(dt0, 2 * smallest_step(result.t, self.span))
+            dt0 = max(dt0, 2 * smallest_step(result.t, self.span), min_step)
         dt, state, ratio, failure = dt0, ControllerState(), 0.0, None
         while self._may_go_on():
             t = result.t
             dt, remaining = min(dt, max_step), abs(stop - t)
             if dt < smallest_step(t, self.span) and dt < remaining:
                 return self._stop_underflow(t, ratio, failure)
+            # beside what a step loses when t is rounded
+            if dt < min_step * (1 - 1e-9) and dt < remaining:
+                return self._stop(Status.STEP_UNDERFLOW, below_min_step(t, dt, min_step))
             if result.f is None:
                 # Evaluated here, so that a step that is tried again does not evaluate it again.
                 result.f = self.f(t, result.y)

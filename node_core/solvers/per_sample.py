@@ -15,8 +15,9 @@ from torch import Tensor
 from node_core.solution import Status
 from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import ControllerState
+from node_core.solvers.norms import Tolerance, measured
 from node_core.solvers.problem import CountedField, Problem
-from node_core.solvers.reasons import noise
+from node_core.solvers.reasons import below_min_step, noise
 from node_core.solvers.solve import Solved
 from node_core.solvers.step_size import smallest_step
 from node_core.solvers.steppers.explicit import combine
@@ -137,11 +138,12 @@ class _Batch:
         if settings.dt0 is not None:
             return [min(settings.dt0, span)] * len(rows)
         with torch.no_grad():
-            sizes, slopes = self._norms(y, y, y), self._norms(f0, y, y)
+            sizes, slopes = self._norms(rows, y, y, y), self._norms(rows, f0, y, y)
         return [
             min(
                 span,
                 max(
+                    settings.min_step,
                     2 * smallest_step(self._t[i], span),
                     1e-6 if not (size > 1e-5 and slope > 1e-5) else 0.01 * size / slope,
                 ),
@@ -149,11 +151,23 @@ class _Batch:
             for i, size, slope in zip(rows, sizes, slopes, strict=True)
         ]
 
-    def _norms(self, x: Tensor, a: Tensor, b: Tensor) -> list[float]:
-        """The error norm of each row."""
-        settings = self._problem.settings
-        scale = torch.maximum(a.abs(), b.abs()) * settings.rtol + settings.atol
-        return (x / scale).flatten(1).square().mean(1).sqrt().tolist()
+    def _norms(self, rows: list[int], x: Tensor, a: Tensor, b: Tensor) -> list[float]:
+        """The error norm of each of these rows."""
+        rtol, atol = self._tolerances(rows)
+        ratio = x / (torch.maximum(a.abs(), b.abs()) * rtol + atol)
+        own = self._problem.settings.norm
+        if own is not None:
+            return [measured(own, row) for row in ratio]
+        return ratio.flatten(1).square().mean(1).sqrt().tolist()
+
+    def _tolerances(self, rows: list[int]) -> tuple[Tolerance, Tolerance]:
+        """What is wanted of these rows."""
+        settings, shape = self._problem.settings, self._problem.y0.shape
+
+        def of(tolerance: Tolerance) -> Tolerance:
+            return tolerance.expand(shape)[rows] if isinstance(tolerance, Tensor) else tolerance
+
+        return of(settings.rtol), of(settings.atol)
 
     @staticmethod
     def _finite_rows(y: Tensor) -> list[bool]:
@@ -180,7 +194,8 @@ class _Batch:
             # A state that overflowed would make its own tolerance infinite, and be accepted.
             finite = self._finite_rows(y1)
             ratios = [
-                ratio if ok else math.inf for ratio, ok in zip(self._norms(error, y, y1), finite, strict=True)
+                ratio if ok else math.inf
+                for ratio, ok in zip(self._norms(active, error, y, y1), finite, strict=True)
             ]
         accepted = self._judge(active, h, ratios)
         if accepted:
@@ -207,6 +222,11 @@ class _Batch:
             self._attempts[i] += 1
             if ok:
                 good.append(position)
+            elif self._dt[i] < self._problem.settings.min_step * (1 - 1e-9):
+                shortest = self._problem.settings.min_step
+                self._stop(
+                    Status.STEP_UNDERFLOW, f"sample {i}: {below_min_step(self._t[i], self._dt[i], shortest)}"
+                )
             elif self._dt[i] < smallest_step(self._t[i], self._span):
                 status = Status.STEP_UNDERFLOW if math.isfinite(ratio) else Status.NON_FINITE
                 self._stop(

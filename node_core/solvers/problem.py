@@ -15,21 +15,29 @@ from node_core.solvers.controllers import Controller
 from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import Method
+from node_core.solvers.norms import OwnNorm, Tolerance
 from node_core.solvers.results import evaluate, kind_of
+from node_core.solvers.step_size import StepEnds
 from node_core.solvers.steppers.step import Field
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve: method, tolerances, step sizes, limits, and the relative spacing of the times that f can tell."""
+    """How to solve: method, tolerances, step sizes, limits, and the relative spacing of the times that f can tell.
+
+    Tolerances are numbers, or tensors that broadcast to the state; the steps of a fixed-step method have one length, or
+    end at given times.
+    """
 
     method: Method
-    rtol: float = 1e-6
-    atol: float = 1e-6
+    rtol: Tolerance = 1e-6
+    atol: Tolerance = 1e-6
+    norm: OwnNorm | None = None
     controller: Controller | None = None
-    dt: float | None = None
+    dt: StepEnds | None = None
     dt0: float | None = None
     max_step: float = math.inf
+    min_step: float = 0.0
     limits: Limits = field(default_factory=Limits)
     jacobian: Callable[..., Any] | None = None
     time_epsilon: float = 2.220446049250313e-16

@@ -40,6 +40,14 @@ def out_of_time(time_limit: float | None, t: float, end: float) -> str:
     )
 
 
+def below_min_step(t: float, dt: float, min_step: float) -> str:
+    """What to say of a step that would have to be shorter than is allowed."""
+    return (
+        f"the tolerance asks for a step of {dt:.3g} at t = {t:.6g}, shorter than min_step = {min_step:g}: lower "
+        "min_step, or loosen rtol and atol"
+    )
+
+
 def no_event(t: float, max_steps: int | None = None) -> str:
     """What to say of a solve without an end time that met no event until t, where its steps, or all times, ended."""
     if max_steps is None:

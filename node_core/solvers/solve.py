@@ -24,7 +24,7 @@ from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.fixed import integrate_fixed
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
 from node_core.solvers.methods import Method
-from node_core.solvers.norms import NumpyNorm, TorchNorm
+from node_core.solvers.norms import LeadingNorm, NumpyNorm, Tolerance, TorchNorm, least
 from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime
 from node_core.solvers.steppers.explicit import ExplicitStepper, explicit_stepper
 from node_core.solvers.steppers.explicit_numpy import numpy_stepper
@@ -79,19 +79,6 @@ class Solved:
         return self.crossing is not None and self.crossing.theta > 0.0
 
 
-class LeadingNorm(TorchNorm):
-    """Measures only the first entries of a flat state: the seminorm of Kidger, Chen and Lyons 2021."""
-
-    def __init__(self, rtol: float, atol: float, entries: int) -> None:
-        super().__init__(rtol, atol)
-        self._entries = entries
-
-    def __call__(self, x: Array, a: Array, b: Array) -> float:
-        """Return the norm of the leading entries of x."""
-        n = self._entries
-        return super().__call__(x[:n], a[:n], b[:n])
-
-
 def solve(
     problem: Problem,
     *,
@@ -126,7 +113,7 @@ def solve(
     norm = (
         LeadingNorm(settings.rtol, settings.atol, measured)
         if measured
-        else TorchNorm(settings.rtol, settings.atol)
+        else TorchNorm(settings.rtol, settings.atol, settings.norm)
     )
     plain = bare and not events and problem.clock is None
     if plain and isinstance(stepper, ExplicitStepper) and not stepper.adaptive:
@@ -191,6 +178,7 @@ def _run(
         f0=f0,
         clock=problem.clock,
         max_step=settings.max_step,
+        min_step=settings.min_step,
     )
 
 
@@ -304,7 +292,7 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event],
         stepper, jacobian = numpy_stepper(tableau), None
     else:
         stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
-    norm = NumpyNorm(problem.settings.rtol, problem.settings.atol)
+    norm = NumpyNorm(problem.settings.rtol, problem.settings.atol, problem.settings.norm)
     numpy_events = adapted(events, lambda g: lambda t, y: g(t, torch.from_numpy(y)))
     start = None if f0 is None else f0.detach().numpy()
     result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_events, f0=start)
@@ -320,6 +308,13 @@ def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event],
     if solved.crossing is not None:
         solved.crossing = solved.crossing._replace(y=torch.from_numpy(solved.crossing.y))
     return solved
+
+
+def _flat(tolerance: Tolerance, y0: Tensor) -> float | NDArray[np.float64]:
+    """A tolerance for each entry of the flat state."""
+    if not isinstance(tolerance, Tensor):
+        return tolerance
+    return np.asarray(tolerance.expand(y0.shape).reshape(-1).double().cpu().numpy())
 
 
 def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer | None) -> Solved:
@@ -351,8 +346,8 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
         f,
         to_numpy(y0),
         problem.ts,
-        settings.rtol,
-        settings.atol,
+        least(settings.rtol),
+        _flat(settings.atol, y0),
         settings.limits.max_steps,
         jacobian,
         adapted(events, lambda g: lambda t, y: g(t, to_tensor(y))),

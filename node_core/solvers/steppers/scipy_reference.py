@@ -74,7 +74,7 @@ def scipy_solve(
     y0: FloatArray,
     ts: Sequence[float],
     rtol: float = 1e-6,
-    atol: float = 1e-6,
+    atol: float | FloatArray = 1e-6,
     max_steps: int = 10_000,
     jacobian: NumpyFunction | None = None,
     events: Sequence[Event] = (),

@@ -20,7 +20,7 @@ class Steering(NamedTuple):
     """What a solver of SciPy's chooses its steps by."""
 
     rtol: float
-    atol: float
+    atol: float | FloatArray
     max_step: float
     first_step: float | None
 
