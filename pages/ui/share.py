@@ -93,8 +93,8 @@ def share_link(address: str, key: str, what: str) -> None:
         st.caption("It is too long for a QR code.")
     if only_here(address):
         st.caption(
-            "This address leads here from this machine only. To let others in, start the app with the machine's name, "
-            "`make run HOST=lab-pc.example.org`, and open it under that name."
+            "This address leads here from this machine only. To let others in, start the app with the machine's name "
+            "(`HOST=lab-pc.example.org`), and open it under that name."
         )
 
 

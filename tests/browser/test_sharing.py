@@ -19,6 +19,15 @@ def share(page: Page, what: str) -> None:
     page.get_by_text(what, exact=True).click()
 
 
+def open_lesson(app: str, page: Page) -> None:
+    """A page whose first picture came with the project, with a setting that is not the usual one."""
+    page.set_default_timeout(2 * PATIENCE)  # two busy cores draw three canvases
+    page.goto(f"{app}/odenet")
+    wait_for(page, "d.iteration === '300' && d.status === 'paused'")
+    page.get_by_role("slider", name="Learning rate").press("ArrowRight")
+    expect(page).to_have_url(f"{app}/odenet?lr=0.02", timeout=PATIENCE)
+
+
 def address(page: Page, label: str) -> str:
     field = page.get_by_label(label, exact=True)
     expect(field).to_be_visible(timeout=PATIENCE)
@@ -28,8 +37,7 @@ def address(page: Page, label: str) -> str:
 def test_a_link_with_the_net_begins_a_run_of_ones_own_where_the_lecturers_stood(
     app: str, page: Page, browser: Browser
 ) -> None:
-    page.goto(f"{app}/odenet?lr=0.02")
-    wait_for(page, "d.iteration === '300' && d.status === 'paused'")
+    open_lesson(app, page)
     page.get_by_role("button", name="Step", exact=True).click()
     wait_for(page, "d.iteration === '301'")
     share(page, "As it is set")
@@ -60,3 +68,39 @@ def test_a_link_with_the_net_begins_a_run_of_ones_own_where_the_lecturers_stood(
             timeout=PATIENCE
         )
         expect(student).to_have_url(f"{app}/odenet?lr=0.02", timeout=PATIENCE)
+
+
+def test_watchers_see_the_lecturers_run_and_view_and_touch_nothing(
+    app: str, page: Page, browser: Browser
+) -> None:
+    open_lesson(app, page)
+    share(page, "Watch me")
+    page.get_by_role("button", name="Let others watch").click()
+    link = address(page, "what others watch")
+    with another(browser) as context:
+        student = context.new_page()
+        student.goto(link)
+        wait_for(student, "d.iteration === '300'")
+        expect(
+            student.get_by_text("You watch, live; only who shows it can change it. Set: lr = 0.02.")
+        ).to_be_visible()
+        expect(page.get_by_text("Others may watch this tab: 1 does now.")).to_be_visible(timeout=PATIENCE)
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Step", exact=True).click()
+        wait_for(student, "d.iteration === '301'")
+        page.get_by_role("button", name="Time", exact=True).click()
+        pressed = student.get_by_role("button", name="Time", exact=True, pressed=True)
+        expect(pressed).to_be_visible(timeout=PATIENCE)
+        for key in ("ArrowRight", "Space", "r"):
+            student.keyboard.press(key)
+        page.get_by_role("slider", name="Learning rate").press("ArrowRight")
+        expect(student.get_by_text("Set: lr = 0.05.")).to_be_visible(
+            timeout=PATIENCE
+        )  # and so the keys have come
+        wait_for(page, "d.iteration === '301' && d.status === 'paused'")
+        page.get_by_role("button", name="Stop sharing").first.click()
+        expect(student.get_by_text("Who showed this to you has stopped sharing it.")).to_be_visible(
+            timeout=PATIENCE
+        )
+        student.goto(link[:-3])
+        expect(student.get_by_text("This link is not whole: copy all of it.")).to_be_visible(timeout=PATIENCE)

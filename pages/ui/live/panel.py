@@ -6,20 +6,22 @@ import streamlit as st
 
 from pages.ui.live.parts import parts
 from pages.ui.live.shared import net_link
+from pages.ui.live.watch import watch_link, watched_key
 from pages.ui.share import choose_hidden, page_address, share_link
 
 _WIDTH = 400  # pixels
-SETTINGS, WITH_NET = "As it is set", "With the net"
+SETTINGS, WITH_NET, WATCH_ME = "As it is set", "With the net", "Watch me"
 
 
-def share_panel(page: str) -> None:
+def share_panel(page: str, title: str) -> None:
     """Draw the panel, when the page is drawn: its address and its runs are known then.
 
     Args:
         page: its name in the address.
+        title: of the lesson.
     """
     with st.popover("Share", icon=":material/share:", key="share panel"), st.container(width=_WIDTH):
-        offered = [SETTINGS, *([WITH_NET] if parts().runs else [])]
+        offered = [SETTINGS, *([WITH_NET, WATCH_ME] if parts().runs or watched_key() else [])]
         what = st.segmented_control(
             "What to share",
             offered,
@@ -30,6 +32,8 @@ def share_panel(page: str) -> None:
         )
         if what == WITH_NET:
             net_link(page, choose_hidden())
+        elif what == WATCH_ME:
+            watch_link(page, title)
         else:
             st.markdown("Whoever opens this address has a page, and runs, of their own, with these settings.")
             share_link(page_address(choose_hidden()), "share settings", "this page as it is set")

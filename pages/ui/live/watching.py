@@ -43,7 +43,7 @@ class Canvas:
 class Chart:
     """A chart of a page that follows runs (`pages.ui.live.chart.following_chart`)."""
 
-    make: Callable[[], Any]
+    make: Callable[[], Any] = field(compare=False)
     tokens: tuple[str, ...]
     key: str
     label: str
