@@ -114,7 +114,8 @@ class DiscreteRun:
         adjoint = sweep.run(grad_ys, outputs, trace)
         wall_time = time.perf_counter() - started
         rows = replayed_rows(solved.steps)
-        write_record(self.request, rows, sweep.nfe, wall_time, trace, engine=solved.engine)
+        engine = "closed form" if solved.tape is not None else solved.engine
+        write_record(self.request, rows, sweep.nfe, wall_time, trace, engine=engine)
         return adjoint, sweep.gradients.totals()
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:

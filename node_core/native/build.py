@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -77,14 +78,14 @@ def _compile(command: list[str], path: Path) -> None:
         os.replace(made, path)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Build into the folder named, or beside the source."""
     try:
-        for path in build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE):
+        for path in build(Path(arguments[0]) if arguments else HERE):
             print(f"compiled solves: {path.name}")
     except RuntimeError as error:
         print(f"solves run in torch, without the compiled kernel: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

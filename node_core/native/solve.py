@@ -20,7 +20,7 @@ from torch import Tensor
 from node_core.native.library import ACTIVATIONS, Functions, Job, Network, Tableau, functions
 from node_core.native.tape import Tape, TapedSteps
 from node_core.solution import Status
-from node_core.solvers.controllers import SMALLEST_MEMORY
+from node_core.solvers.controllers import SMALLEST_MEMORY, Controller
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.dual import is_recorded
 from node_core.solvers.events import Event
@@ -35,6 +35,7 @@ from node_core.solvers.tableaus.tableau import ButcherTableau
 TAPE_BYTES = 64_000_000  # of activations; the way back makes the others again
 NOTHING, STEPS, EVALUATIONS = range(3)  # what a solve keeps
 DONE, OUT_OF_TIME = range(2)  # how it ended; else torch shall say
+MOST_STAGES = 32  # of a step and its dense output, as way_back.hpp has room for
 KNOWN = {"method", "rtol", "atol", "controller", "dt", "dt0", "max_step", "limits", "time_epsilon"}
 
 
@@ -62,7 +63,10 @@ def _kernel_for(problem: Problem) -> Functions | None:
     """The kernel, if this problem is one for it."""
     y0, settings = problem.y0, problem.settings
     network = getattr(problem.f, "snapshot", None)
-    if network is None or problem.clock is not None or settings.method.tableau is None:
+    tableau = settings.method.tableau
+    if network is None or problem.clock is not None or tableau is None or math.isinf(problem.ts[-1]):
+        return None
+    if len(tableau.dense_output().coefficients) > MOST_STAGES:
         return None
     if y0.device.type != "cpu" or y0.ndim != 2 or y0.shape[0] != network.dim or not y0.numel():
         return None
@@ -77,7 +81,9 @@ def _are_plain(settings: Settings) -> bool:
     others = [f for f in fields(settings) if f.name not in KNOWN]
     return (
         type(settings.limits) is Limits
+        and type(settings.controller) in (Controller, type(None))
         and all(isinstance(x, (int, float)) for x in numbers)
+        and (isinstance(settings.atol, (int, float)) and settings.atol > 0.0)
         and (settings.controller is None) == (settings.dt is not None)
         and all(getattr(settings, f.name) == f.default for f in others)
     )

@@ -52,9 +52,16 @@ def test_it_runs_where_it_can_and_torch_where_not() -> None:
     assert engine() == engine(field(torch.float32), states(dtype=torch.float32)) == "native"
     for gradient in ("backprop", "checkpointed", "adjoint", "adjoint_seminorm", "interpolated"):
         assert engine(gradient=gradient) == "native"
+    watched = odeint(f, y0.clone().requires_grad_(), TS, record_adjoint=True)
+    watched.ys.sum().backward()
+    assert (watched.stats.engine, watched.backward_stats.engine) == ("native", "closed form")
     assert engine(max_step=0.1) == engine(record_adjoint=True) == engine(params=()) == "native"
     for options in ({"event": lambda t, y: y.sum() - 100.0}, {"jumps": [0.5]}):
         assert engine(**options) == "closed form"
+    assert engine(atol=0.0) == "native"
+    assert engine(min_step=1e-9) == engine(norm=lambda e: e.abs().max()) == "closed form"
+    assert engine(atol=torch.full((2,), 1e-6)) == "closed form"
+    assert engine(method="rk4", dt=[0.0, 0.3, 0.5, 1.0]) == "closed form"
     assert engine(batch="per_sample") == engine(method="rodas5p") == "torch"
     for other in (Doubled(2, (8,), dtype=torch.float64), hooked(), lambda t, y: f(t, y)):
         assert engine(other) == "torch"
@@ -69,8 +76,7 @@ def test_without_a_compiler_there_is_none_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Any
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    monkeypatch.setattr("sys.argv", ["build.py", str(tmp_path)])
-    build.main()
+    build.main([str(tmp_path)])
     assert "solves run in torch" in capsys.readouterr().out
     monkeypatch.setattr(library, "library_path", lambda variant: tmp_path / variant)
     assert library._functions.__wrapped__() == {}
