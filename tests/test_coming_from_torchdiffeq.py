@@ -2,7 +2,7 @@
 
 The subjects are those of torchdiffeq's own suite: accuracy, tuples, adjoints against backpropagation, jumps, events,
 SciPy's methods, longest steps. Left out, because it is about its insides or has no counterpart: the Adams variants,
-`perturb` and `grid_constructor`, callbacks as attributes of the field, the norms inside of its autograd function, and
+`perturb`, callbacks as attributes of the field, the norms inside of its autograd function, and
 the implicit Runge-Kutta methods that are not here.
 """
 
@@ -197,6 +197,25 @@ def test_the_gradient_of_an_event_is_theirs(interface: Any) -> None:
         grads.append((found.detach(), *torch.autograd.grad(found + ys[-1].square().sum(), (y0, f.A))))
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_grid_of_fixed_steps_is_t_or_a_given_one_and_the_norm_sees_the_structure() -> None:
+    y0, t = torch.tensor(1.0, dtype=D, requires_grad=True), torch.tensor([0.0, 1.0], dtype=D)
+    ys = shim.odeint(lambda t, y: y, y0, t, method="euler")
+    assert ys[-1].item() == 2.0
+    grid = {"grid_constructor": lambda f, y0, t: torch.linspace(0, 1, 11, dtype=D)}
+    ys = shim.odeint(lambda t, y: y, y0, t, method="euler", options=grid)
+    assert ys[-1].item() == pytest.approx(1.1**10)
+    assert torch.autograd.grad(ys[-1], y0)[0].item() == pytest.approx(1.1**10)
+    shapes = []
+
+    def norm(state: Any) -> Tensor:
+        shapes.append(tuple(part.shape for part in state))
+        return torch.stack([part.square().mean() for part in state]).amax().sqrt()
+
+    pair = (torch.tensor(1.0), torch.ones(2, 2))
+    shim.odeint(lambda t, y: y, pair, torch.tensor([0.0, 1.0]), rtol=1e-5, atol=1e-5, options={"norm": norm})
+    assert set(shapes) == {((), (2, 2))}
 
 
 def test_the_longest_step_and_complex_states_and_single_numbers() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from node_core import odeint
-from node_core.gradients.names import CONTINUOUS, GRADIENTS
+from node_core.gradients.names import GRADIENTS, goes_with
 from node_core.solvers.methods import METHODS
 from tests.solvers.problems import D
 
@@ -73,8 +73,8 @@ def joined(state: Any) -> Tensor:
 @SOME_METHODS
 @MODES
 def test_a_nested_state_is_solved_and_differentiated_as_one_tensor(method: str, mode: str) -> None:
-    if METHODS[method].family == "scipy" and mode not in CONTINUOUS:
-        pytest.skip("SciPy has no discrete gradient")
+    if not goes_with(mode, METHODS[method].family):
+        pytest.skip("the mode does not go back through these methods")
     net, y0 = Net(), start()
     arguments: dict[str, Any] = {"method": method, "gradient": mode, "dense": True, "record_adjoint": True}
     arguments |= {"rtol": 1e-5, "atol": 1e-5}
@@ -126,8 +126,8 @@ class Spin(nn.Module):
 @pytest.mark.parametrize("method", ["rk4", "rodas5p", "scipy_lsoda"])
 @MODES
 def test_complex_states_and_parameters_have_torchs_gradients(method: str, mode: str) -> None:
-    if METHODS[method].family == "scipy" and mode not in CONTINUOUS:
-        pytest.skip("SciPy has no discrete gradient")
+    if not goes_with(mode, METHODS[method].family):
+        pytest.skip("the mode does not go back through these methods")
     f = Spin()
     z0 = torch.tensor([1.0 + 1.0j, 0.5 - 0.2j], dtype=C, requires_grad=True)
     inputs = (z0, f.A, f.r)

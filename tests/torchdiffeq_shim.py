@@ -1,7 +1,7 @@
 """torchdiffeq's names over `node_core.odeint`: what its users call, and nothing else.
 
 Not part of the library: the tests go through it, so that what `docs/coming-from-torchdiffeq.md` says of each name is
-seen to hold. An option that has no name here is refused (`perturb`, `grid_constructor`).
+seen to hold. An option that has no name here is refused (`perturb`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ OPTIONS = {
     "step_size": "dt",
     "first_step": "dt0",
     "max_step": "max_step",
+    "min_step": "min_step",
+    "norm": "norm",
     "max_num_steps": "max_steps",
     "jump_t": "jumps",
 }
@@ -109,9 +111,10 @@ def _solved(
     adaptive = name not in METHODS or METHODS[name].adaptive
     steps: dict[str, Any] = {"rtol": rtol, "atol": atol} if adaptive else {}
     steps |= {ours: given.pop(theirs) for theirs, ours in OPTIONS.items() if theirs in given}
+    grid = given.pop("grid_constructor", None)
     _refuse(given)
     if not adaptive and "dt" not in steps:
-        steps["dt"] = float((t[1:] - t[:-1]).abs().min())  # their grid is t itself
+        steps["dt"] = "ts" if grid is None else grid(func, y0, t)
     if event_fn is not None:
         end = math.inf if t[1] > t[0] else -math.inf
         sol = solve(
