@@ -93,7 +93,11 @@ def undefined(f: Field, t: float, t1: float, y: Array) -> str | None:
 
 def no_derivative(stepper: Any, t: float, y: Array) -> str | None:
     """What to say if a method needs df/dy, and that is not finite at a finite y; None if it is."""
-    if not hasattr(stepper, "jacobian") or not np.abs(_numbers(y)).max() < LARGE:
+    if (
+        not hasattr(stepper, "jacobian")
+        or stepper.jacobian.is_large(y)
+        or not np.abs(_numbers(y)).max() < LARGE
+    ):
         return None
     with torch.no_grad():
         if np.isfinite(_numbers(stepper.jacobian(t, y))).all():

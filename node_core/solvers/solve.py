@@ -29,7 +29,7 @@ from node_core.solvers.problem import CountedField, Problem, Settings, TensorTim
 from node_core.solvers.steppers.explicit import ExplicitStepper, explicit_stepper
 from node_core.solvers.steppers.explicit_numpy import numpy_stepper
 from node_core.solvers.steppers.implicit import ImplicitEuler, Trapezoid
-from node_core.solvers.steppers.jacobian import Jacobian, NumpyField, numpy_field
+from node_core.solvers.steppers.jacobian import LARGEST_DENSE, Jacobian, NumpyField, numpy_field
 from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
 from node_core.solvers.steppers.scipy_reference import scipy_solve
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper
@@ -265,7 +265,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     y0 = problem.y0
     knows_numpy = bool(getattr(problem.f, "accepts_numpy", False))
     return (
-        (knows_numpy or problem.settings.method.family == "implicit")
+        (knows_numpy or (problem.settings.method.family == "implicit" and y0.numel() <= LARGEST_DENSE))
         and observe is None
         and not is_recorded()
         and y0.ndim == 1
