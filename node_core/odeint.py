@@ -142,7 +142,7 @@ def odeint(
     if foreign:
         refuse_arguments(foreign, tuple(odeint.__kwdefaults__ or ()))
     if isinstance(y0, Solution):
-        y0, ts, dt0 = resumed(y0, ts, method, batch, dt0)
+        y0, ts, dt0 = resumed(y0, ts, method, batch, dt0, min_step)
     asked = check_arguments(
         f,
         y0,

@@ -38,6 +38,8 @@ def test_it_goes_on_with_its_last_step_size() -> None:
     assert rest.steps.dt[0] == pytest.approx(max(first.steps.dt[-2:]))
     assert float(rest.ys[-1, 0]) == pytest.approx(math.cos(12.0), abs=1e-4)
     assert odeint(rotation, first, [12.0], dt0=0.01).steps.dt[0] == pytest.approx(0.01)
+    loose = odeint(rotation, first, [14.0], min_step=0.4, rtol=1e-2, atol=1e-2)
+    assert loose.steps.dt[0] >= 0.4 > max(first.steps.dt[-2:])
     back = odeint(rotation, first, [10.0, 0.0])
     assert float(back.ys[-1, 0]) == pytest.approx(1.0, abs=1e-4)
     steps = odeint(rotation, first, [0.0, 10.0, 11.0], method="rk4", dt=0.1)

@@ -21,7 +21,9 @@ class Begun(NamedTuple):
     dt0: float | None
 
 
-def resumed(sol: Solution, ts: Any, method: str, batch: str, dt0: float | None) -> Begun:
+def resumed(
+    sol: Solution, ts: Any, method: Any, batch: str, dt0: float | None, min_step: float | None
+) -> Begun:
     """Begin at the end of a solution, with its last step size, for those of the times that lie behind that end.
 
     A solve that gave up goes on from its last step where it kept dense output, else from its last output.
@@ -52,9 +54,11 @@ def resumed(sol: Solution, ts: Any, method: str, batch: str, dt0: float | None) 
             f"ts ends at {last:g}, but the solution that y0 is has reached t = {end:g}: give times behind that"
         )
     times = torch.cat((times.new_tensor([end]), times[behind]))
-    own = METHODS.get(method)
+    own = METHODS.get(method) if isinstance(method, str) else None
     if dt0 is None and own is not None and own.adaptive and batch == "shared":
         dt0 = _last_step(sol)
+        if dt0 is not None and min_step is not None and dt0 < min_step:
+            dt0 = None
     return Begun(state, times, dt0)
 
 
