@@ -51,6 +51,7 @@ def odeint(
     jacobian: Callable[[Any, Any], Any] | None = None,
     dense: bool | None = None,
     backward: Backward | None = None,
+    lift: bool = True,
     on_error: str = "raise",
     **foreign: Never,
 ) -> Solution:
@@ -121,6 +122,9 @@ def odeint(
             What `Solution(t)` returns has the gradients that ys have, in every mode, and those by t.
         backward: `Backward(method, rtol, atol, dt)`, how "adjoint", "adjoint_seminorm" and "interpolated" solve
             backward. None: as forward.
+        lift: solve an nn.Module that is a chain of Linear and tanh, softplus, ELU, sigmoid or ReLU layers, of y or of y
+            and t joined, by the closed form of `MLPField`: the same to rounding, and faster. `stats.engine` says if it
+            did, `stats.engine_reason` why not. False: call f as it is.
         on_error: "raise" a SolveError, or "return" what was computed, with its status.
 
     A ball that bounces, each time with the share e of its speed, and how the time of its last bounce depends on e:
@@ -168,6 +172,7 @@ def odeint(
         jacobian=jacobian,
         dense=dense,
         backward=backward,
+        lift=lift,
         on_error=on_error,
     )
     started = time.perf_counter()

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from node_core.arguments.asked import Asked
 from node_core.arguments.parameters import find_parameters
 from node_core.arguments.together import check_combination
+from node_core.closed_form import against_closed_form, closed_form_of
 from node_core.fields.columns import ColumnField, from_columns, to_columns
+from node_core.fields.lift.lift import Lifted
 from node_core.fields.mlp.mlp import MLPField
-from node_core.fields.own import has_closed_form, is_autonomous, own_word
+from node_core.fields.own import is_autonomous, own_word
 from node_core.fields.recalled import Recalled, without_autocast
 from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated, reversible
 from node_core.gradients.event import with_derivatives
@@ -37,11 +39,9 @@ from node_core.solvers.per_sample import solve_per_sample
 from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime, field_clock
 from node_core.solvers.results import version
 from node_core.solvers.solve import Solved
-from node_core.solvers.tableaus.tableaus import TABLEAUS
 from node_core.tangents import has_tangents
 from node_core.time_type import TimeType, time_type
 
-SHORT = 8  # evaluations of a field, up to which its closed form does not pay (benchmarks/series.py)
 Mode = Callable[[Problem, Request], Solved]
 MODES: dict[str, Mode] = {
     "backprop": backprop.solve_with_gradient,
@@ -155,8 +155,10 @@ def make_plan(asked: Asked) -> Plan:
     params = find_parameters(asked.f, asked.params) if torch.is_grad_enabled() else ()
     timed = bool(asked.jumps) and not is_autonomous(asked.f)
     tangents = has_tangents(asked, kind.field)
-    reason = "" if has_closed_form(asked.f, "compiled") else "f brings no derivatives of its own"
-    reason = reason or _against_closed_form(asked, params, timed, tangents)
+    reason = against_closed_form(asked, timed, tangents)
+    closed_form = reason or closed_form_of(asked, params)
+    if isinstance(closed_form, str):
+        reason = closed_form
     closed = not reason
     recalled = _recalled(asked, closed)
     taken = _at_floats(recalled, asked, kind)
@@ -194,7 +196,7 @@ def make_plan(asked: Asked) -> Plan:
         problem = _timed(problem, clock)
     mode = MODES[asked.gradient] if tracking else None
     plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled, reason)
-    return _in_columns(plan) if closed else plan
+    return plan if isinstance(closed_form, str) else _in_columns(plan, closed_form)
 
 
 def run(plan: Plan) -> Solved:
@@ -289,14 +291,16 @@ def _known_slope(asked: Asked, probe: Probe, in_graph: bool) -> Tensor | None:
     return probe.value if in_graph else probe.value.detach()
 
 
-def _in_columns(plan: Plan) -> Plan:
+def _in_columns(plan: Plan, closed_form: Lifted) -> Plan:
     """The same solve on feature-major states, for a field that brings its own derivatives."""
     problem, request = plan.problem, plan.request
     shape = problem.y0.shape
     layout = Layout(shape)
-    f = plan.asked.f
+    f, params = closed_form
     snapshot = f.snapshot() if isinstance(f, MLPField) and functions(problem.y0.dtype) else None
-    field = ColumnField(f, bool(problem.params), plan.recalled, snapshot)
+    # What a module was lifted to is made for this solve: it needs no recalling.
+    graph = plan.recalled if f is plan.asked.f else None
+    field = ColumnField(f, bool(params), graph, snapshot)
     events = adapted(request.events, lambda g: lambda t, y: g(t, from_columns(y[None], shape)[0]))
     return replace(
         plan,
@@ -304,6 +308,7 @@ def _in_columns(plan: Plan) -> Plan:
             problem,
             f=field,
             y0=to_columns(problem.y0),
+            params=params,
             settings=_settings_in_columns(problem.settings, shape),
         ),
         request=replace(request, restore=layout.restore, events=events),
@@ -320,39 +325,6 @@ def _settings_in_columns(settings: Settings, shape: torch.Size) -> Settings:
     own = settings.norm
     norm = None if own is None else lambda error: own(from_columns(error[None], shape)[0])
     return replace(settings, rtol=turned(settings.rtol), atol=turned(settings.atol), norm=norm)
-
-
-def _against_closed_form(asked: Asked, params: Sequence[Tensor], timed: bool, tangents: bool) -> str:
-    """What is asked for that the derivatives of a field that brings them do not serve, in a sentence; else empty."""
-    for settings in (asked.settings, asked.backward or asked.settings):
-        if settings.method.family != "explicit":
-            return f"a closed form serves the explicit methods, not method={settings.method.name!r}"
-    if asked.batch != "shared":
-        return "a closed form goes one way for the whole batch, not one for each row (batch='per_sample')"
-    if timed:
-        return "a closed form knows no two sides of a jump"
-    if tangents:
-        return "a closed form carries no tangents of forward-mode differentiation"
-    if _is_short(asked):
-        return f"a solve of at most {SHORT} evaluations is over before a closed form is made"
-    own = tuple(asked.f.parameters()) if isinstance(asked.f, nn.Module) else ()
-    if params and not (len(own) == len(params) and all(a is b for a, b in zip(own, params, strict=True))):
-        return "a closed form has the derivatives by all parameters of f, and others are asked for"
-    if not all(p.dtype == asked.y0.dtype and p.device == asked.y0.device for p in own):
-        return "the parameters of f are of another type, or on another device, than y0"
-    return ""
-
-
-def _is_short(asked: Asked) -> bool:
-    """Whether autograd is through before a closed form's weights are laid out: a few fixed steps, as of an ODE-RNN."""
-    dt = asked.settings.dt
-    if dt is None or asked.gradient != "backprop" or asked.record_adjoint or not torch.is_grad_enabled():
-        return False
-    length = abs(asked.times[-1] - asked.times[0])
-    steps = (
-        len(dt) if isinstance(dt, tuple) else math.ceil(length / dt) if math.isfinite(length) else SHORT + 1
-    )
-    return steps * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
 
 
 def _float_event(

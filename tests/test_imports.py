@@ -20,7 +20,7 @@ FLOORS = (
     ("node_core.native",),
     ("node_core.gradients", "node_core.arrays"),
     ("node_core.arguments",),
-    ("node_core.time_type", "node_core.tangents"),
+    ("node_core.time_type", "node_core.tangents", "node_core.closed_form"),
     ("node_core.plan",),
     ("node_core.odeint",),
     ("node_core.settings",),

@@ -79,7 +79,8 @@ def test_the_stats_tell_which_engine_ran_and_why_no_faster_one(monkeypatch: pyte
         return stats.engine, stats.engine_reason
 
     assert engine(net, rows) == ("closed form", "")
-    assert engine(rotation, y0) == ("torch", "f brings no derivatives of its own")
+    found, reason = engine(rotation, y0)
+    assert found == "torch" and reason.startswith("f brings no derivatives of its own")
     assert engine(SYSTEMS["lorenz"].field(), vector(1.0, 1.0, 1.0)) == ("numpy", "")
     assert engine(rotation, y0, method="rodas5p") == ("numpy", "")
     assert engine(rotation, y0, method="scipy_radau") == ("scipy", "")

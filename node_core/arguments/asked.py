@@ -42,6 +42,7 @@ class Asked:
         structure: how the user's state lies in y0, of which f and event are functions here; None where it is y0.
         arrays: the state as the user gave it, if that was an array of NumPy's.
         backward: how to solve backward, where not as forward.
+        lift: whether a chain of layers may be solved by its closed form.
     """
 
     f: Callable[[Any, Tensor], Tensor]
@@ -59,6 +60,7 @@ class Asked:
     structure: Structure | None = None
     arrays: ArrayState | None = None
     backward: Settings | None = None
+    lift: bool = True
 
     @property
     def moves(self) -> bool:
@@ -92,6 +94,7 @@ def check_arguments(
     jacobian: Any,
     dense: bool | None,
     backward: Any,
+    lift: bool,
     on_error: str,
 ) -> Asked:
     """Check what can be checked of each argument alone (see `odeint` for their meaning).
@@ -122,6 +125,8 @@ def check_arguments(
     check_choice("on_error", on_error, ("raise", "return"))
     if dense not in (None, True, False):
         raise ValueError(f"dense={dense!r} is none of True, False and None: choose one of these")
+    if lift not in (True, False):
+        raise ValueError(f"lift={lift!r} is neither True nor False: choose one of these")
     limits = Limits(check_positive_int("max_steps", max_steps), time_limit)
     ends = check_steps(chosen, controller, dt, dt0, max_step, min_step, times, limits)
     if arrays is not None:
@@ -162,6 +167,7 @@ def check_arguments(
         structure,
         arrays,
         back,
+        lift,
     )
 
 

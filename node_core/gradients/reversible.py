@@ -28,6 +28,7 @@ from node_core.gradients.discrete import Outputs, ParameterGradients, outputs_of
 from node_core.gradients.generators import refuse_random
 from node_core.gradients.mode import Request, Trace, flatten, run_through, write_record
 from node_core.gradients.replayed import replay_of
+from node_core.gradients.vjp import has_closed_form
 from node_core.solution import SolveError, Status
 from node_core.solvers.events import adapted
 from node_core.solvers.field_clock import inside
@@ -83,6 +84,7 @@ class ReversibleRun:
         if crossing is not None and crossing.theta == 1.0:
             self.end = crossing.y  # which the last step ended with
         self.solved = _unpaired(solved, f.nfe)
+        self.solved.engine = "closed form" if has_closed_form(problem) else "torch"
         return self.solved.ys
 
     def _observe(self, t: float, pair: Tensor) -> None:
@@ -106,7 +108,8 @@ class ReversibleRun:
         with torch.no_grad():
             adjoint = back.run()
         rows: list[Row] = [(t + dt, -dt, math.nan, True) for t, dt in reversed(self.steps())]
-        write_record(self.request, rows, back.nfe, time.perf_counter() - started, back.trace)
+        engine, wall_time = self.solved.engine, time.perf_counter() - started
+        write_record(self.request, rows, back.nfe, wall_time, back.trace, engine=engine)
         self.request.record.lost = back.lost
         self._judge(back.lost)
         return adjoint, back.gradients.totals()

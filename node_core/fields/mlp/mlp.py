@@ -24,7 +24,7 @@ class MLPField(nn.Module, HandWritten):
 
     dim             dimension of the state: y and dy/dt have shape (..., dim)
     hidden          widths of the 1 to 3 hidden layers
-    activation      a: "tanh", "softplus" or "elu"
+    activation      a: "tanh", "softplus", "elu", "sigmoid" or "relu"
     time_dependent  feed t to the first layer; else t is ignored and f is autonomous
     seed            of the initial weights, uniform in +-1/sqrt(fan_in) as in nn.Linear; torch's global
                     generator is not touched, and the dtype does not change the draw
@@ -190,3 +190,26 @@ class SweepableMLP(CompiledMLP):
     def tape(self, n: int) -> MLPTape:
         """A tape for the evaluations of a solve on states (dim, n)."""
         return MLPTape(self, n)
+
+
+def field_of(layers: Sequence[tuple[Tensor, Tensor]], activation: str, *, time_dependent: bool) -> MLPField:
+    """The field with these weights (out, in) and biases, which stay what they are: parameters, or made of some."""
+    field = MLPField.__new__(MLPField)
+    nn.Module.__init__(field)
+    names = [(f"weight_{k}", f"bias_{k}") for k in range(1, len(layers) + 1)]
+    # The dict, not attributes: nn.Module.__setattr__ costs more than all the rest.
+    field.__dict__.update(
+        dim=layers[-1][0].shape[0],
+        hidden=tuple(weight.shape[0] for weight, _ in layers[:-1]),
+        activation=activation,
+        time_dependent=time_dependent,
+        _activation=ACTIVATIONS[activation],
+        _workspaces={},
+        _names=names,
+        **{
+            name: p
+            for some, pair in zip(names, layers, strict=True)
+            for name, p in zip(some, pair, strict=True)
+        },
+    )
+    return field
