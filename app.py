@@ -24,6 +24,7 @@ from pages.ui.frame import page_head
 from pages.ui.hosts import HostGuard, base_path, front_routes, tidy_names
 from pages.ui.layout import LOGO, lesson_footer
 from pages.ui.lessons import HOME, LESSONS, Lesson
+from pages.ui.live.classroom import join_class, publish_to_class, show_class
 from pages.ui.live.feed import feed_routes, live_feeds
 from pages.ui.live.panel import share_panel
 from pages.ui.live.parts import begin_page
@@ -61,14 +62,17 @@ def _run_session() -> None:
         return
     share = st.container(key="share")
     with st.container(key="shared"):
+        join_class(page.url_path)
         if not take_shared(page.url_path):
             return
         show_who_watches()
+        show_class()
         show_words(page.url_path)
         hide_what_the_address_says()
     run_page(page)
     check_taken(page.url_path)
     publish(page.url_path, page.title)
+    publish_to_class(page.url_path, page.title)
     with share:
         share_panel(page.url_path, page.title)
     lesson_footer(offered[page].path)

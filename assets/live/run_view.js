@@ -47,6 +47,7 @@ export class RunView {
   /** Show the run that the page's `data` names, which it says at each rerun of its script. */
   join() {
     const { data } = this;
+    this.root.toggleAttribute("data-bare", Boolean(data.bare));
     if (this.token !== data.token) {
       this.token = data.token;
       this.connect(data);
@@ -172,7 +173,7 @@ export class RunView {
   /** Look as the owner does, when that changes; and have the page drawn again when the owner's shows something else. */
   watch({ camera, changes }) {
     const looked = JSON.stringify(camera);
-    if (looked !== this.looked) this.lookAs?.(camera);
+    if (looked !== this.looked && !this.data.bare) this.lookAs?.(camera);
     this.looked = looked;
     if (changes > this.data.changes && present()[0] === this) this.tellSoon(`changes ${changes}`);
   }
@@ -223,7 +224,8 @@ export class RunView {
     }
     this.draw(time, seconds, width, height, late);
     if (painting) {
-      this.socket?.send({ ack: true });
+      if (this.data.pause) setTimeout(() => this.socket?.send({ ack: true }), this.data.pause);
+      else this.socket?.send({ ack: true });
       if (this.snapshots === 1) this.root.dispatchEvent(new Event("painted", { bubbles: true, composed: true }));
     }
     if (time - this.readAt >= READ) {

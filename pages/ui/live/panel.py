@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.live.classroom import class_key, class_panel
 from pages.ui.live.parts import parts
 from pages.ui.live.shared import net_link
 from pages.ui.live.watch import watch_link, watched_key
 from pages.ui.share import choose_hidden, page_address, share_link
 
 _WIDTH = 400  # pixels
-SETTINGS, WITH_NET, WATCH_ME = "As it is set", "With the net", "Watch me"
+SETTINGS, WITH_NET, WATCH_ME, CLASS = "As it is set", "With the net", "Watch me", "Class"
 
 
 def share_panel(page: str, title: str) -> None:
@@ -21,7 +22,7 @@ def share_panel(page: str, title: str) -> None:
         title: of the lesson.
     """
     with st.popover("Share", icon=":material/share:", key="share panel"), st.container(width=_WIDTH):
-        offered = [SETTINGS, *([WITH_NET, WATCH_ME] if parts().runs or watched_key() else [])]
+        offered = [SETTINGS, *([WITH_NET, WATCH_ME, CLASS] if parts().runs or watched_key() else [])]
         what = st.segmented_control(
             "What to share",
             offered,
@@ -31,9 +32,13 @@ def share_panel(page: str, title: str) -> None:
             label_visibility="collapsed",
         )
         if what == WITH_NET:
-            net_link(page, choose_hidden())
+            net_link(page, choose_hidden() | class_key())
         elif what == WATCH_ME:
             watch_link(page, title)
+        elif what == CLASS:
+            class_panel()
         else:
             st.markdown("Whoever opens this address has a page, and runs, of their own, with these settings.")
-            share_link(page_address(choose_hidden()), "share settings", "this page as it is set")
+            share_link(
+                page_address(choose_hidden() | class_key()), "share settings", "this page as it is set"
+            )

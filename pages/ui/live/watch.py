@@ -124,7 +124,7 @@ def watched_page() -> bool:
     if key is None:
         return False
     shown = watching().find(key) if is_key(key) else None
-    if shown is None:
+    if shown is None or not shown.stage.title:  # a class shows nothing
         live_feeds().withdraw((WATCH, key))
         why = _WHY[watching().ended(key)] if is_key(key) else "This link is not whole: copy all of it."
         st.info(f"{why} The lessons beside this are all yours.", icon=":material/visibility_off:")

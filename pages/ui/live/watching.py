@@ -78,11 +78,15 @@ class Shown:
         stage: what is shown now, and how often that has changed.
         cameras: how the owner looks at each run.
         watchers: what each open socket wants to have called when something changes.
+        patience: seconds after which an owner who is not connected has left.
+        members: keys of the tabs that belong to this one: it is a class then, and shows nothing itself.
     """
 
     key: str
     there: Callable[[], bool]
     seen: float
+    patience: float = _GONE
+    members: dict[str, None] = field(default_factory=dict)
     stage: Stage = field(default_factory=Stage)
     changes: int = 0
     cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -103,12 +107,19 @@ class Watching:
     Args:
         most: tabs; more are refused.
         sockets: watchers' connections to one of them; more are refused.
+        members: tabs of one class; more are refused.
         clock: seconds, for tests.
     """
 
     def __init__(
-        self, *, most: int = 256, sockets: int = 2000, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        most: int = 1024,
+        sockets: int = 2000,
+        members: int = 200,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._members = members
         self._most = most
         self._sockets = sockets
         self._clock = clock
@@ -118,11 +129,12 @@ class Watching:
 
     # -- who shows
 
-    def open(self, there: Callable[[], bool]) -> str:
+    def open(self, there: Callable[[], bool], patience: float = _GONE) -> str:
         """Let a tab be watched; its key.
 
         Args:
             there: whether its owner is connected; asked now and then, from any thread.
+            patience: seconds after which an owner who is not connected has left.
 
         Raises:
             ValueError: too many are watched.
@@ -135,8 +147,24 @@ class Watching:
                     f"{self._most} tabs of this server are watched, the most it allows: try again later."
                 )
             key = new_key()
-            self._shown[key] = Shown(key, there, self._clock())
+            self._shown[key] = Shown(key, there, self._clock(), patience)
             return key
+
+    def add(self, key: str, member: str) -> None:
+        """Let a tab belong to a class; those that are gone make room.
+
+        Raises:
+            ValueError: the class is over, or full.
+        """
+        with self._lock:
+            room = self.find(key)
+            if room is None:
+                raise ValueError("The class is over.")
+            for gone in [each for each in room.members if self.find(each) is None]:
+                del room.members[gone]
+            if len(room.members) >= self._members:
+                raise ValueError(f"The class sees {self._members} runs, the most it can.")
+            room.members[member] = None
 
     def show(self, key: str, stage: Stage) -> None:
         """Say what the tab shows now; a key that has ended is passed over."""
@@ -235,7 +263,7 @@ class Watching:
         now = self._clock()
         if shown.there():
             shown.seen = now
-        if now - shown.seen > _GONE:
+        if now - shown.seen > shown.patience:
             self.close(shown.key, LEFT)
             return False
         return True

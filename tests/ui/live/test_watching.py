@@ -223,3 +223,33 @@ def test_a_chart_that_others_watch_holds_no_key_to_its_runs_and_can_be_withdrawn
     feeds.withdraw("a tab")
     assert ask(feeds, feed.address).status_code == 404
     assert ask(feeds, other.address).status_code == 200
+
+
+def test_a_class_has_members_as_long_as_they_are_there_and_no_more_than_it_can_see() -> None:
+    clock, there = Clock(), [True]
+    watching = Watching(members=2, clock=clock)
+    room = watching.open(lambda: True, patience=900.0)
+    first, second, third = (watching.open(lambda: there[0]) for _ in range(3))
+    watching.add(room, first)
+    watching.add(room, second)
+    with pytest.raises(ValueError, match="sees 2 runs, the most it can"):
+        watching.add(room, third)
+    watching.close(first)  # who declines
+    watching.add(room, third)
+    found = watching.find(room)
+    assert found is not None
+    assert list(found.members) == [second, third]
+    watching.close(room)
+    with pytest.raises(ValueError, match="over"):
+        watching.add(room, third)
+
+
+def test_a_class_waits_longer_for_its_lecturer_than_a_tab_for_its_owner() -> None:
+    clock = Clock()
+    watching = Watching(clock=clock)
+    room, tab = watching.open(lambda: False, patience=900.0), watching.open(lambda: False)
+    clock.now = 500.0
+    assert watching.find(tab) is None
+    assert watching.find(room) is not None
+    clock.now = 901.0
+    assert watching.find(room) is None
