@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.systems.learned import HIDDEN, load_weights
+from node_core.gradients.names import goes_with
 from node_core.odeint import odeint
 from node_core.solution import Solution, SolveError
 from node_core.solvers.methods import METHODS
@@ -102,6 +104,10 @@ def gradient(
     Raises:
         SolveError: the solve, or the way back, could not go on.
     """
+    if not goes_with(mode, METHODS[method].family):
+        raise SolveError(
+            f"{METHODS[method].label} has no steps that could be undone: take an explicit solver"
+        )
     field, y0 = module_of(task), start_of(task).requires_grad_()
     solution = odeint(
         field,
@@ -118,7 +124,10 @@ def gradient(
         jumps=jumps,
     )
     loss = loss_of(solution.ys[1:], task)
-    loss.backward()
+    with warnings.catch_warnings():
+        # What a reversible solver lost is in the way back that is shown.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        loss.backward()
     assert y0.grad is not None
     pieces = [y0.grad, *(p.grad for p in field.parameters() if p.grad is not None)]
     return Gradient(
@@ -168,7 +177,7 @@ def relative(value: Floats, truth: Floats) -> float:
 
 def told(error: SolveError) -> str:
     """A failure's message as a sentence for the page."""
-    text = str(error).split("; or take")[0]
+    text = re.split(r"; or take|\. Take gradient=|: take an explicit", str(error))[0]
     text = re.sub(r" \(try method=[^)]*\)", "", text)
     text = re.sub(
         r"took max_steps = (\d+) steps and reached only (t = [^:]*): .*",
