@@ -141,7 +141,7 @@ def bytes_of_tensors() -> int:
 
 def test_its_memory_does_not_grow_with_the_steps() -> None:
     seen: dict[int, int] = {}
-    for n in (10, 1_000):  # benchmarks/reversible.py goes on to 10,000
+    for n in (10, 1_000):
         calls, peak, every = 0, 0, max(1, n // 5)
 
         def f(t: Any, y: Tensor, every: int = every) -> Tensor:
