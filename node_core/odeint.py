@@ -103,8 +103,8 @@ def odeint(
         record_adjoint: keep a(t) of the backward pass in `Solution.adjoint` (costs O(steps) memory).
         batch: "shared": all of y0 takes the same steps; "per_sample": each row y0[i] its own, so that
             what comes out for a row depends on that row alone (adaptive explicit methods, gradient="backprop", no
-            event, no dense output; f gets t of shape (rows, 1)). The rows of a nesting are the first axis of all
-            its leaves; t has as many axes as the largest of them.
+            event, no dense output; f gets t of shape (rows, 1)). One that fails does so alone: `row_status`.
+            The rows of a nesting are the first axis of all its leaves; t has as many axes as the largest of them.
         event: a scalar function of (t, y); the solve stops at the first time at which it reaches or crosses zero, to
             be found in `t_event` and `y_event`. Or several in a list, `Event(function, direction, terminal)` where they
             are not to stop the solve, or only where they rise or fall; attributes of a function's own, `direction` and
@@ -221,6 +221,7 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         y_event=None if stop is None else stop.y,
         stopped_by=None if stop is None else stop.event,
         events=plan.sorted_by_event(happened, ys),
+        row_status=solved.row_status,
         dense=dense,
         backward_record=plan.request.record,
     )

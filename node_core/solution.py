@@ -203,6 +203,8 @@ class Solution:
         method: name of the method.
         t_event, y_event: where a terminal event stopped the solve, differentiable like ys; else None.
         stopped_by: the number of that event, in the order in which they were given.
+        row_status: with batch="per_sample", how each row ended. One that failed has NaN in ys where it did not come,
+            the others are whole; `status` and `message` are of the first that failed.
         events: for each event all its crossings, the terminal one among them, differentiable too.
     """
 
@@ -217,6 +219,7 @@ class Solution:
     y_event: Any = None
     stopped_by: int | None = None
     events: tuple[Crossings, ...] = ()
+    row_status: tuple[Status, ...] | None = None
     dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
     structure: Structure | None = None

@@ -1,7 +1,7 @@
 """Every row of a batch with its own steps: a stiff or fast sample must not drag the others along.
 
 The rows that are still under way are stepped together, each with its own t and dt, so that a call of f serves them all;
-rows that have arrived are no longer evaluated.
+rows that have arrived are no longer evaluated. A row that cannot go on fails alone: the others do not stop with it.
 """
 
 from __future__ import annotations
@@ -63,46 +63,60 @@ class _Batch:
         self._log: list[SampleRow] = []
         self._ys = torch.zeros((len(self._ts), *problem.y0.shape), dtype=self._y.dtype, device=self._y.device)
         self._ys = self._ys.index_put((torch.tensor(0),), self._y)
-        self._status, self._message = Status.SUCCESS, "every sample reached the end of the time span"
-        finite = self._finite_rows(self._f0)
-        if not all(finite):
-            self._stop(
-                Status.NON_FINITE,
-                f"f(t, y) is not finite at t = {self._ts[0]:.6g} for sample {finite.index(False)}: check the field and "
-                "y0 there",
-            )
+        self._failed: dict[int, Status] = {}
+        self._message = "every sample reached the end of the time span"
+        for i, finite in enumerate(self._finite_rows(self._f0)):
+            if not finite:
+                self._fail(
+                    i,
+                    Status.NON_FINITE,
+                    f"f(t, y) is not finite at t = {self._ts[0]:.6g} for sample {i}: check the field and y0 there",
+                )
 
     def run(self) -> Solved:
-        """Step the rows under way until all have arrived or one cannot go on."""
+        """Step the rows under way until all have arrived or failed."""
         limit = self._problem.settings.limits.time_limit
         deadline = Deadline(limit)
-        active = list(range(len(self._y)))
-        while active and self._status is Status.SUCCESS:
+        active = [i for i in range(len(self._y)) if i not in self._failed]
+        while active:
             if deadline.is_over():
-                self._stop(
-                    Status.TIME_LIMIT, f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
-                )
+                sentence = f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
+                for i in active:
+                    self._fail(i, Status.TIME_LIMIT, sentence)
                 break
             self._attempt(active)
-            active = [i for i in active if self._t[i] != self._ts[-1]]
-        reached = min(self._next_output, default=1)
+            active = [i for i in active if self._t[i] != self._ts[-1] and i not in self._failed]
+        reached = max(self._next_output, default=1)
         return Solved(
-            ys=self._ys[:reached],
+            ys=self._reached_outputs(reached),
             times=self._ts[:reached],
             t_end=min(self._t, key=lambda t: t * self._direction, default=self._ts[0]),
             rows=self._log,  # type: ignore[arg-type]
             nfe=self._f.nfe,
-            status=self._status,
+            status=next(iter(self._failed.values()), Status.SUCCESS),
             message=self._message,
+            row_status=tuple(self._failed.get(i, Status.SUCCESS) for i in range(len(self._y))),
         )
 
-    def _stop(self, status: Status, message: str) -> None:
+    def _reached_outputs(self, reached: int) -> Tensor:
+        """The outputs; those that a row did not reach are NaN, and have no gradient."""
+        ys, lengths = self._ys[:reached], torch.tensor(self._next_output, device=self._ys.device)
+        if not self._failed:
+            return ys
+        missing = torch.arange(reached, device=ys.device)[:, None] >= lengths
+        return ys.masked_fill(missing.view(*missing.shape, *[1] * (ys.ndim - 2)), math.nan)
+
+    def _fail(self, i: int, status: Status, message: str) -> None:
+        """Let a row end here; the first to do so says why."""
+        if self._failed:
+            self._failed.setdefault(i, status)
+            return
         if status is not Status.NON_FINITE:
             rows = list(range(len(self._y)))
             message = (
                 noise(lambda _, y: self._call(rows, 0.0, [0.0] * len(rows), y), None, self._y) or message
             )
-        self._status, self._message = status, message
+        self._failed[i], self._message = status, message
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         """Per-row numbers, shaped to broadcast against states of these rows."""
@@ -224,19 +238,23 @@ class _Batch:
                 good.append(position)
             elif self._dt[i] < self._problem.settings.min_step * (1 - 1e-9):
                 shortest = self._problem.settings.min_step
-                self._stop(
-                    Status.STEP_UNDERFLOW, f"sample {i}: {below_min_step(self._t[i], self._dt[i], shortest)}"
+                self._fail(
+                    i,
+                    Status.STEP_UNDERFLOW,
+                    f"sample {i}: {below_min_step(self._t[i], self._dt[i], shortest)}",
                 )
             elif self._dt[i] < smallest_step(self._t[i], self._span):
                 status = Status.STEP_UNDERFLOW if math.isfinite(ratio) else Status.NON_FINITE
-                self._stop(
+                self._fail(
+                    i,
                     status,
                     f"sample {i} cannot move on at t = {self._t[i]:.6g}: its solution blows up there, or it is too "
                     "stiff for an explicit method",
                 )
             arrived = ok and self._ts[-1] - self._t[i] == step
             if self._attempts[i] >= limit and not arrived:
-                self._stop(
+                self._fail(
+                    i,
                     Status.MAX_STEPS,
                     f"sample {i} took max_steps = {limit} steps and reached only t = {self._t[i]:.6g}: raise "
                     "max_steps, or loosen the tolerance",

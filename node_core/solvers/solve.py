@@ -49,6 +49,7 @@ class Solved:
         steps, stepper: the accepted steps if they were kept, and what made them.
         dense: y at given times, if the steps were kept.
         crossing, passed: the event that stopped the solve, and those that did not.
+        row_status: how each row ended, where they have steps of their own.
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
         engine: what computed it (see `SolveStats`).
@@ -69,6 +70,7 @@ class Solved:
     crossing: Crossing | None = None
     passed: Sequence[Passed] = ()
     slope: Tensor | None = None
+    row_status: tuple[Status, ...] | None = None
     run: Any = None
     engine: str = "torch"
     tape: Any = None

@@ -137,7 +137,8 @@ def test_one_row_that_blows_up_is_named() -> None:
     assert solution.status in (Status.STEP_UNDERFLOW, Status.NON_FINITE)
     assert "sample 1" in solution.message
     assert "t = 1" in solution.message
-    assert solution.ts.tolist() == [0.0, 0.5]
+    assert solution.ts.tolist() == [0.0, 0.5, 2.0]
+    assert solution.ys[2].isnan().flatten().tolist() == [False, True]
     torch.testing.assert_close(solution.ys[1, :, 0], vector(0.1 / 0.95, 2.0), rtol=1e-5, atol=1e-5)
 
 
@@ -189,3 +190,25 @@ def test_what_does_not_go_with_it_is_refused(options: dict[str, Any], match: str
     options = {"y0": torch.ones(2, 2), **options}
     with pytest.raises(ValueError, match=match):
         odeint(rotation, options.pop("y0"), [0.0, 1.0], batch="per_sample", **options)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_row_fails_alone_and_says_so(named: bool) -> None:
+    """y' = y^2 ends at t = 1 / y0: the second row before the end of the span."""
+    y0 = torch.tensor([[0.5], [2.0], [0.25]], dtype=torch.float64, requires_grad=True)
+    options: dict[str, Any] = {"batch": "per_sample", "params": () if named else None}
+    solution = odeint(lambda t, y: y * y, y0, [0.0, 0.25, 1.0], on_error="return", **options)
+    assert solution.row_status is not None
+    assert [status.ok for status in solution.row_status] == [True, False, True]
+    assert not solution.status.ok
+    assert "sample 1 cannot move on at t = 0.5" in solution.message
+    assert solution.ys[:, 1].isfinite().flatten().tolist() == [True, True, False]
+    exact = y0[[0, 2]] / (1 - y0[[0, 2]])
+    torch.testing.assert_close(solution.ys[-1, [0, 2]], exact, rtol=1e-4, atol=0)
+    (found,) = torch.autograd.grad(solution.ys[-1, [0, 2]].sum() + solution.ys[1, 1].sum(), y0)
+    wanted = torch.tensor([[1 / 0.25], [1 / 0.25], [1 / 0.75**2]], dtype=torch.float64)
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=0)
+    with pytest.raises(SolveError, match="sample 1 cannot move on") as caught:
+        odeint(lambda t, y: y * y, y0, [0.0, 0.25, 1.0], **options)
+    assert caught.value.solution is not None
+    assert caught.value.solution.row_status == solution.row_status
