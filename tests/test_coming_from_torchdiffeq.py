@@ -219,8 +219,9 @@ def test_the_grid_of_fixed_steps_is_t_or_a_given_one_and_the_norm_sees_the_struc
 
 
 def test_the_longest_step_and_complex_states_and_single_numbers() -> None:
+    assert shim.odeint(Switch(), torch.ones(2), torch.tensor([1.0])).shape == (1, 2)
     counts = []
-    for options in ({}, {"max_step": 0.1}):
+    for options in ({"max_step": math.inf}, {"max_step": 0.1}):
         f = Switch()
         shim.odeint(f, torch.tensor(0.1, dtype=D), torch.tensor([0.0, 1.0]), options=options)
         counts.append(f.nfe)

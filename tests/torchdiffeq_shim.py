@@ -111,6 +111,10 @@ def _solved(
     adaptive = name not in METHODS or METHODS[name].adaptive
     steps: dict[str, Any] = {"rtol": rtol, "atol": atol} if adaptive else {}
     steps |= {ours: given.pop(theirs) for theirs, ours in OPTIONS.items() if theirs in given}
+    if len(t) == 1 and name in METHODS:
+        return _stacked(y0)  # nothing is to be solved
+    if steps.get("max_step") == math.inf:
+        del steps["max_step"]
     grid = given.pop("grid_constructor", None)
     _refuse(given)
     if not adaptive and "dt" not in steps:
@@ -138,7 +142,7 @@ def _refuse(options: dict[str, Any]) -> None:
         raise ValueError(f"options {', '.join(unknown)} have no name here")
 
 
-def _stacked(first: Any, last: Any) -> Any:
-    if isinstance(first, tuple):
-        return tuple(map(_stacked, first, last))
-    return torch.stack((first, last))
+def _stacked(*states: Any) -> Any:
+    if isinstance(states[0], tuple):
+        return tuple(map(_stacked, *states))
+    return torch.stack(states)
