@@ -11,16 +11,27 @@ from torch import Tensor, nn
 
 from node_core import Event, odeint
 from node_core.fields.mlp.mlp import MLPField
-from node_core.gradients.names import GRADIENTS
+from node_core.gradients.names import GRADIENTS, goes_with
+from node_core.solvers.methods import METHODS
 from tests.solvers.problems import D, step_arguments, vector
 
 CASES = [
-    *[(mode, name, 1.0) for mode in GRADIENTS for name in ("dopri5", "rk4", "rodas5p")],
+    *[
+        (mode, name, 1.0)
+        for mode in GRADIENTS
+        for name in ("dopri5", "rk4", "rodas5p")
+        if goes_with(mode, METHODS[name].family)
+    ],
     *[(mode, "tsit5", -1.0) for mode in GRADIENTS],
     ("checkpointed", "trapezoid", 1.0),
     ("adjoint", "scipy_lsoda", 1.0),
     ("interpolated", "scipy_adams", -1.0),
 ]
+
+
+def endless(mode: str) -> float:
+    """An end time that is none, where the mode can do without."""
+    return 9.0 if mode == "reversible" else math.inf
 
 
 class Turning(nn.Module):
@@ -44,7 +55,7 @@ def test_times_and_states_of_recorded_crossings(mode: str, name: str, sign: floa
         Event(lambda t, y: sign * t - 7.0),
     ]
     solution = odeint(
-        field, y0, [0.0, sign * 1.0, sign * math.inf], method=name, gradient=mode, event=events,
+        field, y0, [0.0, sign * 1.0, sign * endless(mode)], method=name, gradient=mode, event=events,
         **step_arguments(name, 0.05),
     )  # fmt: skip
     found = solution.events[0]
@@ -112,7 +123,12 @@ def test_a_bouncing_ball_knows_how_its_last_bounce_depends_on_its_restitution(mo
     y = torch.stack((h, torch.zeros_like(h)))
     for _ in range(4):
         solution = odeint(
-            fall, y, [t, math.inf], gradient=mode, params=(), event=Event(lambda t, y: y[0], direction=-1)
+            fall,
+            y,
+            [t, t + 2.0 if mode == "reversible" else math.inf],
+            gradient=mode,
+            params=(),
+            event=Event(lambda t, y: y[0], direction=-1),
         )
         t, y = solution.t_event, solution.y_event * torch.stack((torch.ones((), dtype=D), -e))
     e2, h2 = (z.detach().clone().requires_grad_() for z in (e, h))
