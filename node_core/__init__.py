@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from node_core.cnf.realnvp import RealNVP as RealNVP
     from node_core.cnf.targets import TARGETS as TARGETS
     from node_core.fields.mlp.mlp import MLPField as MLPField
+    from node_core.fields.separable import Separable as Separable
     from node_core.fields.systems.systems import SYSTEMS as SYSTEMS
     from node_core.odeint import odeint as odeint
     from node_core.settings import SolverChoice as SolverChoice
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
     from node_core.solution import StepLog as StepLog
     from node_core.solvers.controllers import Controller as Controller
     from node_core.solvers.events import Event as Event
+    from node_core.solvers.tableaus.tableau import ButcherTableau as ButcherTableau
 
 _HOME_OF = {
     "Backward": "node_core.arguments.backward",
+    "ButcherTableau": "node_core.solvers.tableaus.tableau",
     "CNF": "node_core.cnf.continuous",
     "Controller": "node_core.solvers.controllers",
     "Crossings": "node_core.solution",
@@ -58,6 +61,7 @@ _HOME_OF = {
     "TARGETS": "node_core.cnf.targets",
     "UniformDisc": "node_core.cnf.bases",
     "MLPField": "node_core.fields.mlp.mlp",
+    "Separable": "node_core.fields.separable",
     "SYSTEMS": "node_core.fields.systems.systems",
     "Solution": "node_core.solution",
     "SolveError": "node_core.solution",
@@ -75,6 +79,7 @@ __all__ = [
     "SYSTEMS",
     "TARGETS",
     "Backward",
+    "ButcherTableau",
     "Controller",
     "Crossings",
     "Divergence",
@@ -84,6 +89,7 @@ __all__ = [
     "MixtureBase",
     "PlanarFlow",
     "RealNVP",
+    "Separable",
     "Solution",
     "SolveError",
     "SolveStats",

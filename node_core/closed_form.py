@@ -12,7 +12,6 @@ from node_core.arguments.asked import Asked
 from node_core.fields.lift.lift import Lifted, lift
 from node_core.fields.own import has_closed_form
 from node_core.gradients.names import CONTINUOUS
-from node_core.solvers.tableaus.tableaus import TABLEAUS
 
 SHORT = 8  # evaluations of a field, up to which its closed form does not pay (benchmarks/series.py)
 
@@ -69,8 +68,8 @@ def _are_the_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
 
 def _is_short(asked: Asked, recorded_only: bool = True) -> bool:
     """Whether autograd is through before a closed form's weights are laid out: a few fixed steps, as of an ODE-RNN."""
-    dt = asked.settings.dt
-    if dt is None or asked.gradient != "backprop" or asked.record_adjoint:
+    dt, tableau = asked.settings.dt, asked.settings.method.tableau
+    if dt is None or tableau is None or asked.gradient != "backprop" or asked.record_adjoint:
         return False
     if recorded_only and not torch.is_grad_enabled():
         return False
@@ -78,4 +77,4 @@ def _is_short(asked: Asked, recorded_only: bool = True) -> bool:
     steps = (
         len(dt) if isinstance(dt, tuple) else math.ceil(length / dt) if math.isfinite(length) else SHORT + 1
     )
-    return steps * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
+    return steps * tableau.stages <= SHORT

@@ -22,6 +22,7 @@ from node_core.plan import Plan, make_plan, run
 from node_core.solution import Solution, SolveError, SolveStats, StepLog
 from node_core.solvers.controllers import Controller
 from node_core.solvers.solve import Solved
+from node_core.solvers.tableaus.tableau import ButcherTableau
 from node_core.structure import Structure
 
 
@@ -30,7 +31,7 @@ def odeint(
     y0: Any,
     ts: Any,
     *,
-    method: str = "dopri5",
+    method: str | ButcherTableau = "dopri5",
     rtol: Any = 1e-6,
     atol: Any = 1e-6,
     norm: Callable[[Tensor], Any] | None = None,
@@ -69,9 +70,12 @@ def odeint(
             not reached all.
         ts: at least two output times, strictly increasing or decreasing; steps are not tied to them. Where an event
             stops the solve the last may be infinite, [0.0, math.inf]: it ends at the event, or after max_steps.
-        method: "euler", "midpoint", "heun", "ralston", "rk4", "rk4_38" with a fixed `dt`; adaptive "bosh3",
-            "fehlberg45", "dopri5", "tsit5", "dopri8"; implicit "implicit_euler", "trapezoid" (fixed `dt`), "rodas5p"
-            (adaptive, stiff); SciPy's "scipy_lsoda", "scipy_radau", "scipy_adams".
+        method: "euler", "midpoint", "heun", "ralston", "heun3", "rk4", "rk4_38" with a fixed `dt`; adaptive
+            "bosh3", "fehlberg45", "dopri5", "tsit5", "dopri8"; symplectic "semi_implicit_euler",
+            "leapfrog", "yoshida4" (fixed `dt`, f a `Separable`); implicit "implicit_euler", "trapezoid" (fixed `dt`),
+            "rodas5p" (adaptive, stiff); SciPy's "scipy_lsoda", "scipy_radau", "scipy_adams". Other libraries' names
+            are answered with ours. Or a `ButcherTableau` of your own, whose order conditions are checked up to the
+            order that it claims; without `b_error` it takes `dt`.
         rtol, atol: a step is accepted when the root mean square of error / (atol + rtol max(|y|, |y1|)) is at most 1,
             over all entries of y, of all its leaves. That bounds their mean, not each of them: among n calm rows of a
             batch one row's error may be sqrt(n) times the tolerance. batch="per_sample" holds every row to it.
@@ -146,7 +150,8 @@ def odeint(
     if foreign:
         refuse_arguments(foreign, tuple(odeint.__kwdefaults__ or ()))
     if isinstance(y0, Solution):
-        y0, ts, dt0 = resumed(y0, ts, method, batch, dt0, min_step)
+        named = method.name if isinstance(method, ButcherTableau) else method
+        y0, ts, dt0 = resumed(y0, ts, named, batch, dt0, min_step)
     asked = check_arguments(
         f,
         y0,
@@ -183,7 +188,7 @@ def odeint(
         explain_calls({"f": f, **named_events(event), "jacobian": jacobian}, error)
         raise
     if not solution.status.ok and on_error == "raise":
-        raise SolveError(f"{solution.message} (method={method!r})", solution)
+        raise SolveError(f"{solution.message} (method={solution.method!r})", solution)
     return solution
 
 

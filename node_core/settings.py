@@ -13,6 +13,7 @@ from node_core.arguments.backward import Backward
 from node_core.odeint import odeint
 from node_core.solution import Solution
 from node_core.solvers.controllers import Controller
+from node_core.solvers.tableaus.tableau import ButcherTableau
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class SolverSettings:
     """The arguments of `node_core.odeint` that say how to solve; what is solved is given to `solve`.
 
     Args:
-        method: name of a method.
+        method: name of a method, or a tableau of one's own.
         rtol: relative tolerance of adaptive methods.
         atol: absolute tolerance of adaptive methods.
         dt: step of fixed-step methods; must be None for adaptive ones.
@@ -38,7 +39,7 @@ class SolverSettings:
         ValueError: dt is not positive and finite (`odeint` checks the rest).
     """
 
-    method: str = "dopri5"
+    method: str | ButcherTableau = "dopri5"
     rtol: float = 1e-5
     atol: float = 1e-5
     dt: float | None = None

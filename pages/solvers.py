@@ -38,6 +38,7 @@ from pages.ui.layout import (
 )
 from pages.ui.live.controls import preset_buttons
 from pages.ui.solvers.controls import Choice, race_controls, set_initial_state
+from pages.ui.solvers.energy import energy_tab
 from pages.ui.solvers.player import race_player
 from pages.ui.solvers.presets import PRESETS
 from pages.ui.study import study
@@ -47,7 +48,8 @@ ORDER = "node_core.studies.solvers.order:run"
 WORK = "node_core.studies.solvers.work:run"
 STABILITY = "node_core.studies.solvers.stability:run"
 
-OVER_TIME, STABLE, ORDERS, WORKS, ZOOM = "Over time", "Stability", "Order", "Work and precision", "Zoom"
+OVER_TIME, STABLE, ORDERS, WORKS = "Over time", "Stability", "Order", "Work and precision"
+ENERGY, ZOOM = "Energy", "Zoom"
 
 
 def _axes(system: System) -> tuple[int, int]:
@@ -226,8 +228,8 @@ def _lane_index(config: RaceConfig, method: str) -> int:
 
 def _studies(system: System, result: RaceResult) -> None:
     """The tabs: only the open one is computed."""
-    time, stable, orders, works, zoom = st.tabs(
-        [OVER_TIME, STABLE, ORDERS, WORKS, ZOOM], key="view", bind="query-params"
+    time, stable, orders, works, energy, zoom = st.tabs(
+        [OVER_TIME, STABLE, ORDERS, WORKS, ENERGY, ZOOM], key="view", bind="query-params"
     )
     with time:
         if time.open:
@@ -241,6 +243,9 @@ def _studies(system: System, result: RaceResult) -> None:
     with works:
         if works.open:
             _work(result.config)
+    with energy:
+        if energy.open:
+            energy_tab(result.config)
     with zoom:
         if zoom.open:
             _zoom(system, result)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
 import torch
 from torch import Tensor, nn
 
 from node_core import odeint
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import D, rotation, step_arguments, vector
+from tests.solvers.problems import GENERAL, D, rotation, step_arguments, vector
 
 TURN = [[math.cos(1.0), math.sin(1.0)], [-math.sin(1.0), math.cos(1.0)]]
 
@@ -44,7 +45,7 @@ def test_a_state_without_numbers_or_with_too_few_digits_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("name", list(GENERAL))
 def test_half_precision_is_solved_to_its_digits_or_refused_with_the_remedy(
     name: str, dtype: torch.dtype
 ) -> None:
@@ -66,11 +67,14 @@ def test_half_precision_is_solved_to_its_digits_or_refused_with_the_remedy(
     [
         ("RK45", "dopri5"),
         ("RK23", "bosh3"),
-        ("DOP853", "dopri8"),
         ("Radau", "scipy_radau"),
         ("LSODA", "scipy_lsoda"),
         ("ode45", "dopri5"),
-        ("implicit_adams", "scipy_adams"),
+        ("Dopri5", "dopri5"),
+        ("Tsit5", "tsit5"),
+        ("Bosh3", "bosh3"),
+        ("heun2", "heun"),
+        ("ImplicitEuler", "implicit_euler"),
         ("BS3", "bosh3"),
         ("Crank-Nicolson", "trapezoid"),
         ("backward_euler", "implicit_euler"),
@@ -89,7 +93,11 @@ def test_another_librarys_name_for_a_method_is_translated(theirs: str, ours: str
         ("kvaerno3", "rodas5p"),
         ("ode15s", "rodas5p"),
         ("Vern7", "dopri8"),
+        ("DOP853", "dopri8"),
         ("adaptive_heun", "bosh3"),
+        ("fehlberg2", "bosh3"),
+        ("explicit_adams", "scipy_adams"),
+        ("implicit_adams", "scipy_adams"),
         ("ReversibleHeun", "midpoint"),
     ],
 )
@@ -97,6 +105,16 @@ def test_a_method_that_is_not_here_is_told_what_comes_next_to_it(theirs: str, ou
     scipys = r" \(or 'scipy_radau' and 'scipy_lsoda' of SciPy\)" if ours == "rodas5p" else ""
     with pytest.raises(ValueError, match=rf"there is none here, '{ours}' comes next to it{scipys}\."):
         odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], method=theirs)
+
+
+def test_a_solver_object_of_another_library_is_called_by_its_class() -> None:
+    class Tsit5:
+        """As of diffrax."""
+
+    for theirs, ours in ((Tsit5(), "tsit5"), (Tsit5, "tsit5"), (scipy.integrate.RK45, "dopri5")):
+        method: Any = theirs
+        with pytest.raises(ValueError, match=f"here it is called '{ours}'"):
+            odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], method=method)
 
 
 TRANSFORMS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], Any]] = {
@@ -146,7 +164,7 @@ def test_a_transform_inside_of_the_field_is_the_fields_own_affair() -> None:
         torch.testing.assert_close(found, torch.tensor(TURN[0], dtype=D), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("name", list(GENERAL))
 def test_a_field_under_autocast_is_told_so_and_its_remedies_work(name: str) -> None:
     net = torch.nn.Linear(2, 2)
     options: dict[str, Any] = {"rtol": 1e-1, "atol": 1e-1} if METHODS[name].adaptive else {"dt": 0.1}

@@ -16,7 +16,7 @@ from node_core.fields.systems.systems import SYSTEMS
 from node_core.solution import SolveError
 from node_core.solvers.events import Event
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import Counting, D
+from tests.solvers.problems import GENERAL, Counting, D
 
 TS = [0.0, 0.4, 0.5, 1.2]
 Y0: Any = np.array([1.0, 0.5])
@@ -38,7 +38,7 @@ def steps(name: str) -> dict[str, Any]:
 
 # In rows, too: one method of each kind.
 ROWS = ("rk4", "dopri5", "trapezoid", "rodas5p", "scipy_lsoda")
-CASES = [*((name, (2,)) for name in METHODS), *((name, (3, 2)) for name in ROWS)]
+CASES = [*((name, (2,)) for name in GENERAL), *((name, (3, 2)) for name in ROWS)]
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)

@@ -23,7 +23,7 @@ from tests.solvers.problems import D
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "coming-from-torchdiffeq.md"
 ADAPTIVE = ("bosh3", "tsit5", "dopri5", "dopri8")
-FIXED = ("euler", "midpoint", "heun2", "rk4")
+FIXED = ("euler", "midpoint", "heun2", "heun3", "rk4")
 
 
 class Line(nn.Module):

@@ -65,6 +65,7 @@ PUBLIC_NAMES += (
     "TARGETS",
 )
 PUBLIC_NAMES += ("StandardNormal", "MixtureBase", "UniformDisc")
+PUBLIC_NAMES += ("ButcherTableau", "Separable")
 PUBLIC_NAMES += ("flow_matching_loss", "reflow_pairs", "transport_pairs")
 
 HOUSE = draw(ROOT, "app.py", "pages", "node_core")

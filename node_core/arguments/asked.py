@@ -28,6 +28,7 @@ from node_core.solvers.events import Event, adapted
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import method_named
 from node_core.solvers.problem import Settings
+from node_core.solvers.tableaus.tableau import ButcherTableau
 from node_core.structure import Structure
 
 
@@ -73,7 +74,7 @@ def check_arguments(
     y0: Any,
     ts: Any,
     *,
-    method: str,
+    method: str | ButcherTableau,
     rtol: Any,
     atol: Any,
     norm: Any,

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from node_core.arguments.asked import Asked
+from node_core.fields.own import own_halves
 from node_core.gradients.names import BACKWARD, goes_with
 from node_core.solvers.problem import Settings
 
@@ -54,7 +55,15 @@ def check_combination(asked: Asked, tracking: bool) -> None:
             "adjoint, the parameters' gradient): pass backward=Backward(rtol=1e-6, atol=1e-6), say, or take "
             "gradient='checkpointed' or 'backprop', which solve nothing backward"
         )
+    if method.family == "symplectic":
+        _check_symplectic(asked)
     back = method if asked.backward is None else asked.backward.method
+    if tracking and back.family == "symplectic" and gradient in BACKWARD:
+        raise ValueError(
+            f"gradient={gradient!r} solves a system on the way back that is not separable, as method={back.name!r} "
+            "needs it: take gradient='backprop' or 'checkpointed', which are exact, or give "
+            "backward=Backward(method='dopri5')"
+        )
     if "implicit" in (method.family, back.family) and y0.itemsize < 4:
         name = method.name if method.family == "implicit" else back.name
         raise ValueError(
@@ -80,4 +89,20 @@ def check_combination(asked: Asked, tracking: bool) -> None:
         raise ValueError(
             "gradient='reversible' damps what its two copies of the state differ by over the span of ts, which has no "
             "end: give ts one, or take gradient='checkpointed'"
+        )
+
+
+def _check_symplectic(asked: Asked) -> None:
+    """Refuse a field that does not say that it is separable, and a state without two halves."""
+    name, size = asked.settings.method.name, asked.y0.shape[-1]
+    if own_halves(asked.f) is None:
+        raise ValueError(
+            f"method={name!r} needs dq/dt = dq(t, p) and dp/dt = dp(t, q), each half moved by the other alone: pass "
+            "f as node_core.Separable(dq, dp) and y0 as a tensor (..., dim), or take method='rk4' where it is not so, "
+            "as with friction"
+        )
+    if size % 2:
+        raise ValueError(
+            f"method={name!r} takes q and p side by side on the last axis, as many of each, but y0 has shape "
+            f"{tuple(asked.y0.shape)}: give it an even last size"
         )

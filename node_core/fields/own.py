@@ -51,6 +51,12 @@ def own_method(f: object, name: str) -> Callable[..., Any] | None:
     return None
 
 
+def own_halves(f: object) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """dq(t, p) and dp(t, q) of a separable field (see `separable`); None of another one."""
+    dq, dp = own_method(f, "dq"), own_method(f, "dp")
+    return None if dq is None or dp is None else (dq, dp)
+
+
 def own_word(f: object, name: str) -> Any:
     """What f says of itself, such as `time_dependent`; None if nothing, or if it overrides what that was said of.
 

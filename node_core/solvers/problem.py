@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node_core.fields.own import is_autonomous, own_method
+from node_core.fields.own import is_autonomous, own_halves, own_method
 from node_core.solvers.controllers import Controller
 from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.loop import Limits
@@ -84,6 +84,10 @@ class TensorTime:
         own = own_method(f, "jacobian")
         if own is not None:
             self.jacobian = lambda t, y: own(self._tensor(t), y)
+        pair = own_halves(f)
+        if pair is not None:
+            dq, dp = pair
+            self.dq, self.dp = lambda t, p: dq(self._tensor(t), p), lambda t, q: dp(self._tensor(t), q)
 
     def __call__(self, t: Any, y: Tensor) -> Any:
         """Return f(t, y)."""
@@ -150,6 +154,15 @@ class CountedField:
         dy = evaluate(self._f, t, y, self._kind)
         self._checked = True
         return dy
+
+    def dq(self, t: float, p: Tensor) -> Tensor:
+        """One half of a separable field, dq/dt; it is counted with the other."""
+        return evaluate(self._f.dq, t, p, kind_of(p)).clone()  # type: ignore[attr-defined]
+
+    def dp(self, t: float, q: Tensor) -> Tensor:
+        """The other half, dp/dt. It counts as an evaluation: dq, the velocities, costs next to nothing beside it."""
+        self.nfe += 1
+        return evaluate(self._f.dp, t, q, kind_of(q)).clone()  # type: ignore[attr-defined]
 
     def expect(self, like: Tensor) -> None:
         """Check the next results against another state: fewer rows of a batch."""

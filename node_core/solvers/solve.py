@@ -33,6 +33,7 @@ from node_core.solvers.steppers.jacobian import LARGEST_DENSE, Jacobian, NumpyFi
 from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
 from node_core.solvers.steppers.scipy_reference import scipy_solve
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper
+from node_core.solvers.steppers.symplectic import SymplecticStepper
 
 
 @dataclass
@@ -146,6 +147,8 @@ def make_stepper(
     method = settings.method
     if method.tableau is not None:
         return explicit_stepper(method.tableau, y0.dtype, y0.device), None
+    if method.splitting is not None:
+        return SymplecticStepper(method.splitting, anew=clock is not None), None
     jacobian = Jacobian(f, settings.jacobian)
     if method.name == "rodas5p":
         return RosenbrockStepper(jacobian, time_epsilon=settings.time_epsilon), jacobian
@@ -240,6 +243,8 @@ def _first_slope(method: Method, steps: Sequence[Step]) -> Tensor | None:
     if not steps:
         return None
     found, stages = steps[0].f0, steps[0].result.stages
+    if found is None and method.splitting is not None:
+        return None  # it asks for the forces alone
     if found is None:
         # Rosenbrock methods are always given it.
         found = stages if method.tableau is None else stages[0]
@@ -268,6 +273,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     knows_numpy = bool(getattr(problem.f, "accepts_numpy", False))
     return (
         (knows_numpy or (problem.settings.method.family == "implicit" and y0.numel() <= LARGEST_DENSE))
+        and problem.settings.method.family != "symplectic"  # it asks a `CountedField` for its halves
         and observe is None
         and not is_recorded()
         and y0.ndim == 1

@@ -51,6 +51,11 @@ def check_solver(method: str, gradient: str) -> Method:
             f"method = {method!r} has no steps that gradient = {gradient!r} could go back through: take "
             f"gradient = {other}, or method = 'dopri5'."
         )
+    if found.family == "symplectic":
+        raise ValueError(
+            f"method = {method!r} moves positions and velocities in turn, each by the other alone, and a net mixes "
+            "them: take method = 'rk4'."
+        )
     return found
 
 

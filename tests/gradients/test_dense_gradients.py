@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from node_core import MLPField, odeint
-from node_core.solvers.methods import METHODS
 from tests.gradients.pairs import skip_unless_together
 from tests.gradients.test_gradients import DISCRETE, FIELDS, MODES, start
-from tests.solvers.problems import D, forced, forced_exact, step_arguments, vector
+from tests.solvers.problems import GENERAL, D, forced, forced_exact, step_arguments, vector
 
 EACH = pytest.mark.parametrize("mode", MODES)
 TIMES = [0.9, 0.0, 0.31, 1.0, 0.31, 0.77]
@@ -135,7 +134,7 @@ def test_it_stops_at_an_event_and_goes_back_from_before_it(mode: str) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "implicit_euler"])
+@pytest.mark.parametrize("name", [name for name in GENERAL if name != "implicit_euler"])
 def test_by_t_it_is_refused_where_the_field_has_changed_since(name: str, mode: str) -> None:
     skip_unless_together(mode, name)
     w = torch.tensor(0.5, dtype=D, requires_grad=True)

@@ -17,13 +17,23 @@ from node_core.solvers.methods import METHODS
 from node_core.solvers.norms import TorchNorm
 from node_core.solvers.problem import Settings
 from node_core.solvers.solve import make_stepper
-from tests.solvers.problems import OWN, Counting, D, forced, forced_exact, rotation, step_arguments, vector
+from tests.solvers.problems import (
+    GENERAL,
+    OWN,
+    Counting,
+    D,
+    forced,
+    forced_exact,
+    rotation,
+    step_arguments,
+    vector,
+)
 
-EACH = pytest.mark.parametrize("name", list(METHODS))
+EACH = pytest.mark.parametrize("name", list(GENERAL))
 # Whether the dense output evaluates f after the solve.
 OWN_NEEDS = {
     name: method.tableau is not None and bool(method.tableau.dense_output().extra_a)
-    for name, method in METHODS.items()
+    for name, method in GENERAL.items()
 }
 THETAS = [0.0, 0.13, 0.37, 0.5, 0.71, 0.92, 1.0]
 

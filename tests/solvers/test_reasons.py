@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from node_core import SolveError, Status, odeint
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import D, step_arguments
+from tests.solvers.problems import GENERAL, D, step_arguments
 
-FIXED = [name for name, method in METHODS.items() if not method.adaptive]
-IMPLICIT = [name for name, method in METHODS.items() if method.family == "implicit"]
+FIXED = [name for name, method in GENERAL.items() if not method.adaptive]
+IMPLICIT = [name for name, method in GENERAL.items() if method.family == "implicit"]
 
 
 def failure(f: Callable[[Any, Tensor], Tensor], y0: Tensor, **options: Any) -> SolveError:
@@ -36,7 +36,7 @@ class Dropping(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, m in METHODS.items() if (m.adaptive or m.stiff) and name != "scipy_lsoda"]
+    "name", [name for name, m in GENERAL.items() if (m.adaptive or m.stiff) and name != "scipy_lsoda"]
 )
 @pytest.mark.parametrize("grad", [True, False])
 def test_noise_in_the_field_is_named(name: str, grad: bool) -> None:

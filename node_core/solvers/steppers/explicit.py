@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 
-@cache
+@lru_cache(maxsize=64)
 def explicit_stepper(tableau: ButcherTableau, dtype: torch.dtype, device: torch.device) -> ExplicitStepper:
     """The stepper of a tableau; it has no state, so that all solves share one."""
     return ExplicitStepper(tableau, dtype, device)

@@ -6,7 +6,7 @@ A torch call costs more than all the arithmetic on a state of a few numbers. The
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from node_core.solvers.tableaus.tableau import ButcherTableau
 Vector = NDArray[np.float64]
 
 
-@cache
+@lru_cache(maxsize=64)
 def numpy_stepper(tableau: ButcherTableau) -> NumpyExplicitStepper:
     """The stepper of a tableau; it has no state, so that all solves share one."""
     return NumpyExplicitStepper(tableau)

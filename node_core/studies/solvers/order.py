@@ -15,6 +15,8 @@ from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.implicit import ImplicitEuler, Trapezoid
 from node_core.solvers.steppers.jacobian import Jacobian
 from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
+from node_core.solvers.steppers.step import Stepper
+from node_core.solvers.steppers.symplectic import SymplecticStepper
 from node_core.studies.solvers.problem import eigenvalues, field_of
 from node_core.studies.solvers.race_config import Bools, Floats, OrderConfig, OrderCurve, OrderResult, Problem
 from node_core.studies.solvers.reference import Reference, reference
@@ -98,9 +100,12 @@ def _fixed_steps(problem: Problem, method: str, t_end: float, dt: float) -> Floa
         y0 = torch.tensor(problem.y0, dtype=torch.float64)
         result = integrate(explicit, timed, y0, ts, norm=TorchNorm(1.0, 1.0), dt=dt, limits=limits)
     else:
-        implicit = _IMPLICIT[method](Jacobian(timed))
+        splitting = METHODS[method].splitting
+        stepper: Stepper = (
+            SymplecticStepper(splitting) if splitting is not None else _IMPLICIT[method](Jacobian(timed))
+        )
         result = integrate(
-            implicit, timed, np.array(problem.y0), ts, norm=NumpyNorm(1.0, 1.0), dt=dt, limits=limits
+            stepper, timed, np.array(problem.y0), ts, norm=NumpyNorm(1.0, 1.0), dt=dt, limits=limits
         )
     return np.asarray(result.y, dtype=float) if result.status.ok else None
 
