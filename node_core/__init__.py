@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from node_core.odeint import odeint as odeint
     from node_core.settings import SolverChoice as SolverChoice
     from node_core.settings import SolverSettings as SolverSettings
+    from node_core.solution import Cause as Cause
     from node_core.solution import Crossings as Crossings
+    from node_core.solution import Diagnosis as Diagnosis
     from node_core.solution import Solution as Solution
     from node_core.solution import SolveError as SolveError
     from node_core.solution import SolveStats as SolveStats
@@ -47,8 +49,10 @@ _HOME_OF = {
     "Backward": "node_core.arguments.backward",
     "ButcherTableau": "node_core.solvers.tableaus.tableau",
     "CNF": "node_core.cnf.continuous",
+    "Cause": "node_core.solution",
     "Controller": "node_core.solvers.controllers",
     "Crossings": "node_core.solution",
+    "Diagnosis": "node_core.solution",
     "Divergence": "node_core.cnf.divergence",
     "Event": "node_core.solvers.events",
     "HypernetworkField": "node_core.cnf.hypernetwork",
@@ -80,8 +84,10 @@ __all__ = [
     "TARGETS",
     "Backward",
     "ButcherTableau",
+    "Cause",
     "Controller",
     "Crossings",
+    "Diagnosis",
     "Divergence",
     "Event",
     "HypernetworkField",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any, Never
 
 from torch import Tensor
@@ -21,6 +22,7 @@ from node_core.gradients.dense import DenseOutput
 from node_core.plan import Plan, make_plan, run
 from node_core.solution import Solution, SolveError, SolveStats, StepLog
 from node_core.solvers.controllers import Controller
+from node_core.solvers.diagnosis.diagnose import Record, diagnose
 from node_core.solvers.solve import Solved
 from node_core.solvers.tableaus.tableau import ButcherTableau
 from node_core.structure import Structure
@@ -214,6 +216,7 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         solved.engine,
         reason,
     )
+    record = Record.of(solved, plan.layout.restore, dense, wall_time)
     solution = Solution(
         ts=ts[: len(ys)].clone(),
         ys=ys,
@@ -229,7 +232,10 @@ def _hand_over(plan: Plan, solved: Solved, started: float) -> Solution:
         row_status=solved.row_status,
         dense=dense,
         backward_record=plan.request.record,
+        diagnose=cache(partial(diagnose, plan.asking, record)),
     )
+    if not solution.status.ok:
+        solution.message = f"{solved.message}: {solution.diagnosis}"
     if plan.asked.arrays is not None:
         return plan.asked.arrays.restore(solution)
     structure = plan.asked.structure

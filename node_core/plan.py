@@ -86,6 +86,7 @@ class Plan:
         kind: the types of the times that the field and the event function are told.
         times: where it is called for the derivatives by ts: there, but on the inner side of a jump at either end.
         recalled: the field as it can be called again after the solve.
+        asking: the problem in the user's layout, for whoever asks f afterwards why the solve ended as it did.
         reason: why no closed form runs, in a sentence; empty where one does.
     """
 
@@ -98,6 +99,7 @@ class Plan:
     times: Sequence[float]
     kind: TimeType
     recalled: Callable[[Any, Tensor], Tensor]
+    asking: Problem
     reason: str = ""
 
     def finish(self, solved: Solved) -> tuple[Tensor, list[Happened]]:
@@ -174,6 +176,7 @@ def make_plan(asked: Asked) -> Plan:
     tracking = tracking or (probe is not None and asked.params is None and bool(probe.others))
     check_combination(asked, tracking)
     hidden = tracking and not closed and asked.gradient != "backprop"
+    bare = taken
     if not closed and not own_word(asked.f, "accepts_numpy"):
         unknown = torch.is_grad_enabled() and asked.params is None and (hidden or not tracking)
         late = in_dual_level() and not tangents and (hidden or asked.settings.method.family == "scipy")
@@ -192,10 +195,11 @@ def make_plan(asked: Asked) -> Plan:
     )
     settings = replace(asked.settings, time_epsilon=torch.finfo(kind.field).eps)
     problem = Problem(taken, start, asked.times, params, settings, clock)
+    asking = replace(problem, f=bare, y0=start.detach(), params=())
     if clock is not None and timed:
-        problem = _timed(problem, clock)
+        problem, asking = _timed(problem, clock), _timed(asking, clock)
     mode = MODES[asked.gradient] if tracking else None
-    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled, reason)
+    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled, asking, reason)
     return plan if isinstance(closed_form, str) else _in_columns(plan, closed_form)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -35,6 +35,59 @@ class Status(StrEnum):
     def ok(self) -> bool:
         """Whether the solve reached its end or an event that was asked for."""
         return self in (Status.SUCCESS, Status.EVENT)
+
+
+class Cause(StrEnum):
+    """Why a solve failed, or took as many steps as it did."""
+
+    NONE = "nothing is wrong"
+    STIFFNESS = "stiffness"
+    SINGULARITY = "a singularity"
+    OVERFLOW = "overflow"
+    UNDEFINED = "an undefined field"
+    NO_DERIVATIVE = "a field without a slope"
+    JUMP = "a jump in time"
+    SWITCH = "a switch of the state"
+    NOISE = "a field that is no function"
+    ROUNDING = "a tolerance below rounding"
+    STEP_LIMIT = "a limit on the step"
+    STEP_TOO_LONG = "a fixed step that is too long"
+    LENGTH = "plain length"
+    NO_EVENT = "an event that never comes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a solve failed or crawled, found in its own record and by asking f again near where it stood.
+
+    Plain data: it travels between processes, and holds no tensor.
+
+    Attributes:
+        cause: one word for it.
+        evidence: a sentence with what was found.
+        numbers: the same as numbers, by name, such as "h_lambda" and "limit" of stiffness.
+        remedy: what to do, in a sentence; empty where nothing is wrong.
+        changes: the arguments of `odeint` that the remedy changes, such as {"method": "rodas5p"}; empty where no
+            argument is a remedy. `ts` is here the pair of the first and the last time.
+        t: where (units of time).
+        sample: the row of the batch, where each has its own steps.
+        nfe: the evaluations of f that finding it took; they are not in `SolveStats.nfe`.
+    """
+
+    cause: Cause
+    evidence: str
+    numbers: Mapping[str, float]
+    remedy: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    t: float = 0.0
+    sample: int | None = None
+    nfe: int = 0
+
+    def __str__(self) -> str:
+        """What was found and what to do."""
+        remedy = self.remedy[:1].upper() + self.remedy[1:]
+        return f"{self.evidence}. {remedy}" if remedy else self.evidence
 
 
 @dataclass(frozen=True)
@@ -82,12 +135,15 @@ class StepLog:
         """Number of rejected attempts."""
         return len(self) - self.n_accepted
 
-    def of(self, sample: int) -> StepLog:
-        """Return the attempts of one row of the batch."""
-        rows = self.sample == sample
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> StepLog:
+        """Return some of the attempts."""
         return StepLog(
             self.t[rows], self.dt[rows], self.error_ratio[rows], self.accepted[rows], self.sample[rows]
         )
+
+    def of(self, sample: int) -> StepLog:
+        """Return the attempts of one row of the batch."""
+        return self[self.sample == sample]
 
 
 @dataclass(frozen=True)
@@ -199,7 +255,7 @@ class Solution:
         ys: states at those times, shape (time, \\*y0.shape).
         steps: every attempted step.
         stats: function evaluations, accepted and rejected steps, wall time.
-        status: how the solve ended; `message` says it in a sentence.
+        status: how the solve ended; `message` says it in a sentence, and why it failed.
         method: name of the method.
         t_event, y_event: where a terminal event stopped the solve, differentiable like ys; else None.
         stopped_by: the number of that event, in the order in which they were given.
@@ -223,6 +279,7 @@ class Solution:
     dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
     structure: Structure | None = None
+    diagnose: Callable[[], Diagnosis] | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels, and what a copy holds: all numbers, without a graph and without the field."""
@@ -231,7 +288,23 @@ class Solution:
         values = {name: _detached(x) for name, x in known.items()}
         values |= {name: self._map(_detached, y) for name, y in states.items()}
         events = tuple(Crossings(_detached(one.t), self._map(_detached, one.y)) for one in self.events)
-        return {**vars(self), **values, "events": events}
+        return {**vars(self), **values, "events": events, "diagnose": None}
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Why the solve failed, or took as many steps as it did: cause, evidence and remedy.
+
+        Found when it is asked for, or at once where the solve failed, by asking f at most 1,200 times more, which
+        `stats` do not count (`Diagnosis.nfe`). A solve that ended well with few attempts costs nothing to explain.
+
+        Raises:
+            ValueError: the solution was copied or has travelled before anybody asked.
+        """
+        if self.diagnose is None:
+            raise ValueError(
+                "a solution that was copied or pickled holds no field to ask: read sol.diagnosis before that"
+            )
+        return self.diagnose()
 
     def __call__(self, t: Any) -> Any:
         """Return y(t), shape (\\*t.shape, \\*y0.shape), for times within the solve, by dense output.

@@ -47,6 +47,8 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "Status",
     "Controller",
     "Crossings",
+    "Cause",
+    "Diagnosis",
     "Event",
     "Backward",
     "StepLog",

@@ -221,7 +221,7 @@ def test_max_steps_returns_what_was_computed(name: str) -> None:
     assert len(solution.steps) == 20
     assert 1 <= len(solution.ts) == len(solution.ys) < 41
     np.testing.assert_allclose(solution.ys[:, 0].numpy(), np.cos(solution.ts.numpy()), atol=1e-5)
-    with pytest.raises(SolveError, match="raise max_steps"):
+    with pytest.raises(SolveError, match="Raise max_steps"):
         odeint(rotation, vector(1.0, 0.0), ts, method=name, max_steps=20, **needed)
 
 

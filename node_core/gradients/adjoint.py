@@ -25,6 +25,7 @@ from node_core.gradients.mode import Request, Trace, flatten, run_through, split
 from node_core.gradients.vjp import vjp_of
 from node_core.native.solve import NOTHING, STEPS, solve_fast
 from node_core.solution import SolveError
+from node_core.solvers.diagnosis.diagnose import Record, diagnose
 from node_core.solvers.loop import Row
 from node_core.solvers.problem import Problem
 from node_core.solvers.solve import Solved, solve
@@ -152,8 +153,9 @@ class _BackwardSolve:
         self.n_jacobians += solved.n_jacobians
         self.nfe += self._vjp.nfe - before
         if not solved.status.ok:
+            why = diagnose(problem, Record.of(solved))
             raise SolveError(
-                f"the backward solve of the adjoint failed: {solved.message}; or take gradient='checkpointed', "
+                f"the backward solve of the adjoint failed: {solved.message}: {why}; or take gradient='checkpointed', "
                 "which solves nothing backward"
             )
         if self.trace.wanted and solved.rows:

@@ -29,12 +29,11 @@ from node_core.solvers.norms import Norm
 from node_core.solvers.reasons import (
     below_min_step,
     exploded,
-    no_derivative,
     no_event,
-    noise,
     not_finite,
+    out_of_steps,
     out_of_time,
-    undefined,
+    past_finite,
 )
 from node_core.solvers.step_size import StepEnds, grid, initial_step, shortest, smallest_step
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper, StepResult, with_end_slope
@@ -182,17 +181,10 @@ class _Loop:
             result.rows.append((t, t1 - t, math.nan, good))
             if not good and t == start and not self._field_is_finite():
                 return None
-            nowhere = None
-            if not good:
-                nowhere = undefined(self.f, t, t1, result.y) or no_derivative(self.stepper, t1, result.y)
-            if nowhere is not None:
-                return self._stop(Status.NON_FINITE, nowhere)
             if attempt.failure is not None:
-                return self._stop(
-                    Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}: take a smaller dt"
-                )
+                return self._stop(Status.NO_CONVERGENCE, f"{attempt.failure} at t = {t:.6g}")
             if not good:
-                return self._stop(Status.NON_FINITE, exploded(t1, abs(t1 - t)))
+                return self._stop(Status.NON_FINITE, exploded(t1))
             self._accept(Step(t, t1 - t, result.y, result.f, attempt), t1)
             if not self.running:
                 return
@@ -247,26 +239,14 @@ class _Loop:
                 if not self.running or last:
                     return
             elif norm.is_unreachable(result.y):
-                return self._stop(
-                    Status.STEP_UNDERFLOW,
-                    f"the tolerance is below what the number type can hold (found at t = {t:.6g}): loosen rtol and "
-                    "atol, or give y0 more digits with y0.double()",
-                )
+                return self._stop(Status.STEP_UNDERFLOW, f"no step meets the tolerance at t = {t:.6g}")
             dt = abs(h) * factor
 
     def _may_go_on(self) -> bool:
         """Stop with a sentence when a limit is reached."""
         t = self.result.t
         if len(self.result.rows) >= self.limits.max_steps:
-            if math.isinf(self.end):
-                self._stop(Status.MAX_STEPS, no_event(t, self.limits.max_steps))
-                return False
-            stiff = "" if self._is_for_stiff() else ", or, if the problem is stiff, take method='rodas5p'"
-            self._stop(
-                Status.MAX_STEPS,
-                f"took max_steps = {self.limits.max_steps} steps and reached only t = {t:.6g} of {self.end:.6g}: raise "
-                f"max_steps, {'or ' if not stiff else ''}loosen the tolerance{stiff}",
-            )
+            self._stop(Status.MAX_STEPS, out_of_steps(self.limits.max_steps, t, self.end))
             return False
         if self.deadline.is_over():
             self._stop(Status.TIME_LIMIT, out_of_time(self.limits.time_limit, t, self.end))
@@ -284,34 +264,16 @@ class _Loop:
         return False
 
     def _stop(self, status: Status, message: str) -> None:
-        """End the solve; where it looks like a hard problem, see whether it is one."""
-        if status in (Status.MAX_STEPS, Status.STEP_UNDERFLOW, Status.NO_CONVERGENCE, Status.TIME_LIMIT):
-            message = noise(self.f, self.result.t, self.result.y) or message
+        """End the solve."""
         self.result.status, self.result.message, self.running = status, message, False
 
     def _stop_underflow(self, t: float, ratio: float, failure: str | None) -> None:
         if failure is not None:
-            self._stop(
-                Status.NO_CONVERGENCE, f"{failure} at t = {t:.6g}, however small the step: check the field"
-            )
+            self._stop(Status.NO_CONVERGENCE, f"{failure} at t = {t:.6g}, however small the step")
         elif not math.isfinite(ratio):
-            self._stop(
-                Status.NON_FINITE,
-                no_derivative(self.stepper, t, self.result.y)
-                or f"the state stops being finite just after t = {t:.6g}: the solution blows up there, or the field is "
-                "not defined beyond; end the time span before it",
-            )
+            self._stop(Status.NON_FINITE, past_finite(t))
         else:
-            stiff = "" if self._is_for_stiff() else "or the problem looks stiff (try method='rodas5p'), "
-            self._stop(
-                Status.STEP_UNDERFLOW,
-                f"the step became too small to move on at t = {t:.6g}: the solution blows up there, {stiff}or the "
-                "tolerance is below what the number type can hold",
-            )
-
-    def _is_for_stiff(self) -> bool:
-        """Whether the method is implicit, and so cannot be told to a user as the remedy."""
-        return hasattr(self.stepper, "jacobian")
+            self._stop(Status.STEP_UNDERFLOW, f"the step became too small to move on at t = {t:.6g}")
 
     def _accept(self, step: Step, t1: float) -> None:
         """Move on to t1: hand out the outputs that the step passed, and look for events."""

@@ -17,7 +17,7 @@ from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import ControllerState
 from node_core.solvers.norms import Tolerance, measured
 from node_core.solvers.problem import CountedField, Problem
-from node_core.solvers.reasons import below_min_step, noise
+from node_core.solvers.reasons import below_min_step, not_finite, out_of_steps, out_of_time
 from node_core.solvers.solve import Solved
 from node_core.solvers.step_size import smallest_step
 from node_core.solvers.steppers.explicit import combine
@@ -67,11 +67,7 @@ class _Batch:
         self._message = "every sample reached the end of the time span"
         for i, finite in enumerate(self._finite_rows(self._f0)):
             if not finite:
-                self._fail(
-                    i,
-                    Status.NON_FINITE,
-                    f"f(t, y) is not finite at t = {self._ts[0]:.6g} for sample {i}: check the field and y0 there",
-                )
+                self._fail(i, Status.NON_FINITE, not_finite(self._ts[0]))
 
     def run(self) -> Solved:
         """Step the rows under way until all have arrived or failed."""
@@ -80,9 +76,8 @@ class _Batch:
         active = [i for i in range(len(self._y)) if i not in self._failed]
         while active:
             if deadline.is_over():
-                sentence = f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
-                for i in active:
-                    self._fail(i, Status.TIME_LIMIT, sentence)
+                for i in sorted(active, key=self._attempts.__getitem__, reverse=True):
+                    self._fail(i, Status.TIME_LIMIT, out_of_time(limit, self._t[i], self._ts[-1]))
                 break
             self._attempt(active)
             active = [i for i in active if self._t[i] != self._ts[-1] and i not in self._failed]
@@ -96,6 +91,8 @@ class _Batch:
             status=next(iter(self._failed.values()), Status.SUCCESS),
             message=self._message,
             row_status=tuple(self._failed.get(i, Status.SUCCESS) for i in range(len(self._y))),
+            y_end=self._y.detach(),
+            sample=next(iter(self._failed), self._attempts.index(max(self._attempts))),
         )
 
     def _reached_outputs(self, reached: int) -> Tensor:
@@ -108,15 +105,9 @@ class _Batch:
 
     def _fail(self, i: int, status: Status, message: str) -> None:
         """Let a row end here; the first to do so says why."""
-        if self._failed:
-            self._failed.setdefault(i, status)
-            return
-        if status is not Status.NON_FINITE:
-            rows = list(range(len(self._y)))
-            message = (
-                noise(lambda _, y: self._call(rows, 0.0, [0.0] * len(rows), y), None, self._y) or message
-            )
-        self._failed[i], self._message = status, message
+        if not self._failed:
+            self._message = f"sample {i}: {message}"
+        self._failed.setdefault(i, status)
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         """Per-row numbers, shaped to broadcast against states of these rows."""
@@ -238,27 +229,13 @@ class _Batch:
                 good.append(position)
             elif self._dt[i] < self._problem.settings.min_step * (1 - 1e-9):
                 shortest = self._problem.settings.min_step
-                self._fail(
-                    i,
-                    Status.STEP_UNDERFLOW,
-                    f"sample {i}: {below_min_step(self._t[i], self._dt[i], shortest)}",
-                )
+                self._fail(i, Status.STEP_UNDERFLOW, below_min_step(self._t[i], self._dt[i], shortest))
             elif self._dt[i] < smallest_step(self._t[i], self._span):
                 status = Status.STEP_UNDERFLOW if math.isfinite(ratio) else Status.NON_FINITE
-                self._fail(
-                    i,
-                    status,
-                    f"sample {i} cannot move on at t = {self._t[i]:.6g}: its solution blows up there, or it is too "
-                    "stiff for an explicit method",
-                )
+                self._fail(i, status, f"the step became too small to move on at t = {self._t[i]:.6g}")
             arrived = ok and self._ts[-1] - self._t[i] == step
             if self._attempts[i] >= limit and not arrived:
-                self._fail(
-                    i,
-                    Status.MAX_STEPS,
-                    f"sample {i} took max_steps = {limit} steps and reached only t = {self._t[i]:.6g}: raise "
-                    "max_steps, or loosen the tolerance",
-                )
+                self._fail(i, Status.MAX_STEPS, out_of_steps(limit, self._t[i], self._ts[-1]))
         return good
 
     def _move(

@@ -53,6 +53,8 @@ class Solved:
         row_status: how each row ended, where they have steps of their own.
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
+        y_end: the state where it ended, if that is none of ys; of all rows where each has its own steps.
+        sample: the row that failed, or else took the most steps, where each has its own.
         engine: what computed it (see `SolveStats`).
         tape: of a compiled solve, its own way back (see `node_core.native`).
     """
@@ -73,6 +75,8 @@ class Solved:
     slope: Tensor | None = None
     row_status: tuple[Status, ...] | None = None
     run: Any = None
+    y_end: Tensor | None = None
+    sample: int | None = None
     engine: str = "torch"
     tape: Any = None
 
@@ -234,6 +238,7 @@ def _solved(
         crossing=result.crossing,
         passed=result.passed,
         slope=_first_slope(problem.settings.method, result.steps),
+        y_end=torch.from_numpy(result.y) if isinstance(result.y, np.ndarray) else result.y.detach(),
         engine="closed form" if getattr(problem.f, "closed_form", False) else "torch",
     )
 
@@ -388,5 +393,6 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
         crossing=crossing,
         passed=result.passed,
         slope=None if result.slope is None else to_tensor(result.slope),
+        y_end=to_tensor(result.y_end),
         engine="scipy",
     )

@@ -191,7 +191,7 @@ def test_no_end_time_is_needed_where_an_event_stops(name: str, sign: float) -> N
     assert float(solution.t_event) == pytest.approx(sign * math.pi / 2, abs=near(name))  # type: ignore[arg-type]
     assert len(solution.ys) == 2
     with pytest.raises(
-        SolveError, match=r"no event stopped the solve within max_steps = 30 steps.*check the event"
+        SolveError, match=r"no event stopped the solve within max_steps = 30 steps.*Check the event"
     ):
         odeint(
             rotation,

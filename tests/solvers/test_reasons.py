@@ -71,7 +71,9 @@ def test_a_field_that_is_nan_from_a_time_on_has_not_exploded(name: str, grad: bo
     with torch.set_grad_enabled(grad):
         error = failure(f, torch.ones(1, dtype=D), method=name, dt=0.1)
     assert "f(t, y) is NaN at t = 0.6, y = [0." in str(error)
-    assert error.solution is not None and error.solution.status is Status.NON_FINITE
+    assert error.solution is not None
+    status = Status.NO_CONVERGENCE if METHODS[name].family == "implicit" else Status.NON_FINITE
+    assert error.solution.status is status
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -96,4 +98,4 @@ def test_a_field_without_a_slope_is_told_so(name: str) -> None:
 def test_a_state_that_exploded_is_still_told_so(name: str) -> None:
     y0 = torch.full((1,), 5.0, dtype=D)
     message = str(failure(lambda t, y: -50.0 * y**3, y0, method=name, dt=0.1))
-    assert "the state exploded" in message and "take a smaller dt" in message
+    assert "the state exploded" in message and "Take a smaller dt" in message

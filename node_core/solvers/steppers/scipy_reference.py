@@ -20,7 +20,7 @@ from node_core.solution import Status
 from node_core.solvers.clock import Deadline
 from node_core.solvers.events import CROSSED, ZERO_AT_START, Event, EventSearch, Passed, with_passed
 from node_core.solvers.field_clock import FieldClock
-from node_core.solvers.reasons import no_event, noise, out_of_time
+from node_core.solvers.reasons import out_of_steps, out_of_time, past_finite
 from node_core.solvers.steppers.scipy_solvers import (
     SCIPY_METHODS,
     FloatArray,
@@ -144,10 +144,6 @@ class _CountedField:
         self.first: FloatArray | None = None
         self.error: BaseException | None = None
 
-    def resume(self) -> None:
-        """Answer again, whatever ended the solve."""
-        self.error, self._deadline = None, Deadline(None)
-
     def __call__(self, t: float, y: FloatArray) -> FloatArray:
         if self.error is not None:
             return np.full(y.shape, np.nan)
@@ -263,14 +259,8 @@ class _Run:
         solver = start_solver(self.name, self.field, self.t, self.y, stop, steering, self.jacobian)
         first = len(self.rows)
         while self.status is Status.SUCCESS and self.t != stop:
-            if len(self.rows) >= self.max_steps and math.isinf(stop):
-                return self._stop(Status.MAX_STEPS, no_event(self.t, self.max_steps))
             if len(self.rows) >= self.max_steps:
-                return self._stop(
-                    Status.MAX_STEPS,
-                    f"took max_steps = {self.max_steps} steps and reached only t = {self.t:.6g} of "
-                    f"{self.ts[-1]:.6g}: raise max_steps or loosen the tolerance",
-                )
+                return self._stop(Status.MAX_STEPS, out_of_steps(self.max_steps, self.t, self.ts[-1]))
             failure = solver.step()
             if self.field.error is not None:
                 return None
@@ -373,21 +363,13 @@ class _Run:
 
     def _give_up(self, failure: str | None) -> None:
         if failure is None or self.field.non_finite:
-            self._stop(
-                Status.NON_FINITE,
-                f"the state stops being finite just after t = {self.t:.6g}: the solution blows up there, or "
-                "the field is not defined beyond; end the time span before it",
-            )
+            self._stop(Status.NON_FINITE, past_finite(self.t))
         else:
             too_small = "less than spacing" in failure or "too small" in failure
             self._stop(
                 Status.STEP_UNDERFLOW if too_small else Status.NO_CONVERGENCE,
-                f"{self.name} gave up at t = {self.t:.6g} ({failure.rstrip('.')}): check the field there, or "
-                "change the tolerance",
+                f"{self.name} gave up at t = {self.t:.6g} ({failure.rstrip('.')})",
             )
 
     def _stop(self, status: Status, message: str) -> None:
-        if status in (Status.MAX_STEPS, Status.STEP_UNDERFLOW, Status.NO_CONVERGENCE, Status.TIME_LIMIT):
-            self.field.resume()
-            message = noise(self.field, self.t, self.y) or message
         self.status, self.message = status, message

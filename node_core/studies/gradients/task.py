@@ -177,14 +177,14 @@ def relative(value: Floats, truth: Floats) -> float:
 
 def told(error: SolveError) -> str:
     """A failure's message as a sentence for the page."""
-    text = re.split(r"; or take|\. Take gradient=|: take an explicit", str(error))[0]
-    text = re.sub(r" \(try method=[^)]*\)", "", text)
+    # The engine's remedies are arguments of odeint: a page has controls instead.
+    text = re.split(r"; or take|\. Take gradient=|: take an explicit", str(error))[0].split(". ")[0]
     text = re.sub(
-        r"took max_steps = (\d+) steps and reached only (t = [^:]*): .*",
-        lambda found: (
-            f"{int(found[1]):,} steps led only to {found[2]}: loosen the tolerance, take another solver or a "
-            "shorter horizon T"
-        ),
+        r"took max_steps = (\d+) steps and reached only t = ",
+        lambda found: f"{int(found[1]):,} steps led only to t = ",
         text,
     )
-    return text[:1].upper() + text[1:] + "."
+    advice = (
+        " Loosen the tolerance, take another solver or a shorter horizon T." if "led only" in text else ""
+    )
+    return f"{text[:1].upper()}{text[1:]}.{advice}"
