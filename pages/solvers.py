@@ -23,6 +23,7 @@ from node_core.visualization.solvers.sentences import critical_sentence, race_se
 from node_core.visualization.solvers.stability import stability_figure, stability_info
 from node_core.visualization.solvers.timeline import timeline_figure, timeline_info
 from node_core.visualization.solvers.work_precision import work_info
+from pages.ui.diagnosis import tell_diagnosis
 from pages.ui.later import rest_may_come
 from pages.ui.layout import (
     choose,
@@ -41,6 +42,7 @@ from pages.ui.solvers.controls import Choice, race_controls, set_initial_state
 from pages.ui.solvers.energy import energy_tab
 from pages.ui.solvers.player import race_player
 from pages.ui.solvers.presets import PRESETS
+from pages.ui.solvers.remedy import remedy_of
 from pages.ui.study import study
 
 RACE = "node_core.studies.solvers.race:run"
@@ -87,6 +89,14 @@ def _race(system: System, result: RaceResult) -> None:
     with stage:
         race_player(result, axes, key="race", log_time=system.log_time and system.dim == 1, on_pick=pick)
     formula_and_code(system.latex, race_snippet(result.config, result.cut_at))
+
+
+def _causes(result: RaceResult) -> None:
+    """Why a method failed or crawled, and the button that applies the remedy."""
+    for lane in result.lanes:
+        if lane.diagnosis is not None:
+            applied = remedy_of(result.config, lane, lane.diagnosis)
+            tell_diagnosis(lane.label, lane.diagnosis, applied, f"remedy_{lane.method}")
 
 
 def _table(result: RaceResult) -> None:
@@ -272,6 +282,7 @@ def _page() -> None:
         choice.under_step.caption(said)
     if not rest_may_come():
         return
+    _causes(result)
     _table(result)
     _studies(choice.system, result)
 

@@ -16,6 +16,7 @@ from node_core.checks import check_choice, check_choices, check_number
 from node_core.fields.formula.formula import parse_field
 from node_core.fields.systems.system import System
 from node_core.fields.systems.systems import SYSTEMS
+from node_core.solution import Diagnosis
 from node_core.solvers.methods import METHODS
 
 Floats = NDArray[np.float64]
@@ -145,6 +146,7 @@ class Lane:
         status: one phrase for people, such as "done" or "exploded at t = 3.2"; `failed`, whether it tells of a failure,
             not of a solution that ends there.
         outcome: the engine's own status word, such as "success".
+        diagnosis: why the solve failed or crawled, None where nothing is wrong.
         cut: whether the solve went on past `step_t`, with noise that is neither drawn nor counted.
     """
 
@@ -170,6 +172,7 @@ class Lane:
     final_error: float
     failed: bool = False
     cut: bool = False
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True)
