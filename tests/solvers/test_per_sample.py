@@ -201,7 +201,7 @@ def test_a_row_fails_alone_and_says_so(named: bool) -> None:
     assert solution.row_status is not None
     assert [status.ok for status in solution.row_status] == [True, False, True]
     assert not solution.status.ok
-    assert "sample 1 cannot move on at t = 0.5" in solution.message
+    assert "sample 1: the step became too small to move on at t = 0.5" in solution.message
     assert solution.ys[:, 1].isfinite().flatten().tolist() == [True, True, False]
     exact = y0[[0, 2]] / (1 - y0[[0, 2]])
     torch.testing.assert_close(solution.ys[-1, [0, 2]], exact, rtol=1e-4, atol=0)
