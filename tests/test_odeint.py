@@ -52,10 +52,10 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"ts": [0.0, 0.0, 1.0]}, r"ts goes from 0 to 0"),
     ({"ts": [0.0, 0.0]}, r"ts goes from 0 to 0"),
     ({"ts": [0.0, -1.0, -0.5]}, r"ts goes from -1 to -0\.5"),
-    ({"rtol": 0.0}, r"rtol=0\.0 must be a positive number"),
+    ({"rtol": 0.0, "atol": 0.0}, r"rtol=0 and atol=0 ask for an error of zero"),
     ({"rtol": -1e-6}, r"rtol=-1e-06 must be"),
     ({"rtol": NAN}, r"rtol=nan must be"),
-    ({"rtol": torch.tensor(1e-3)}, r"rtol=tensor.* is a tensor: pass a plain number, float\(rtol\)"),
+    ({"rtol": torch.ones(3)}, r"rtol has shape \(3,\), which does not fit y0 of shape \(2,\)"),
     ({"jacobian": 3}, r"jacobian is int, not a function"),
     ({"params": 3}, r"params=3 is no tensor: pass tensors"),
     (
@@ -64,7 +64,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"jacobian": lambda t, y: 1.0, "method": "rodas5p"}, r"Jacobian at t = 0 is float, not a tensor"),
     ({"rtol": "tight"}, r"rtol='tight' must be"),
-    ({"atol": 0.0}, r"atol=0\.0 must be"),
+    ({"atol": -1.0}, r"atol=-1\.0 must be"),
     ({"atol": NAN}, r"atol=nan must be"),
     ({"atol": math.inf}, r"atol=inf must be"),
     ({"dt": 0.1}, r"method='dopri5' chooses its own steps: pass rtol and atol"),
@@ -80,7 +80,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
         r"dt=1e-06 would take 1e\+06 steps, more than max_steps=10000: take dt of at least 0\.0001",
     ),
     ({"method": "dopri6"}, r"'dopri6': did you mean 'dopri[58]'"),
-    ({"method": "RK4"}, r"did you mean 'rk4'"),
+    ({"method": "RK4"}, r"'RK4': here it is called 'rk4'"),
     ({"method": None}, r"None"),
     ({"gradient": "magic"}, r"gradient='magic' is none of 'backprop'"),
     ({"controller": "pd"}, r"controller='pd' is none of 'i', 'pi', 'pid'"),
@@ -452,8 +452,10 @@ def test_numpy_numbers_are_numbers(number: Any) -> None:
 @pytest.mark.parametrize(("name", "named"), [("dopri5", True), ("rodas5p", False)])
 def test_a_stiff_method_is_not_told_as_its_own_remedy(name: str, named: bool) -> None:
     with pytest.raises(SolveError) as caught:
-        odeint(rotation, vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=3)
-    assert ("take method='rodas5p'" in str(caught.value)) is named
+        odeint(
+            lambda t, y: -1000 * (y - torch.cos(t)), vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=100
+        )
+    assert ("Take an implicit method, method='rodas5p'" in str(caught.value)) is named
 
 
 def test_a_net_of_another_number_type_than_the_state_is_told_in_a_sentence() -> None:
