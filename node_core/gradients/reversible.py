@@ -181,6 +181,7 @@ def _unpaired(solved: Solved, nfe: int) -> Solved:
         crossing=crossing and crossing._replace(y=crossing.y[0]),
         dense=dense and (lambda times: dense(times)[:, 0]),
         slope=None if slope is None else slope[0],
+        y_end=None if solved.y_end is None else solved.y_end[0],
         steps=[],
     )
 

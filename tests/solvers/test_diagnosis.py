@@ -159,3 +159,22 @@ def test_a_backward_solve_that_fails_tells_why() -> None:
                 method="rodas5p", max_steps=60, rtol=1e-3, atol=1e-3).ys  # fmt: skip
     with pytest.raises(SolveError, match=r"backward solve of the adjoint failed: .*gradient='checkpointed'"):
         ys[-1].sum().backward()
+
+
+def test_a_diagnosis_that_fails_hides_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(scene: object) -> None:
+        raise KeyError("a fault of the diagnosis")
+
+    monkeypatch.setattr("node_core.solvers.diagnosis.diagnose.OF_THE_FIELD", (broken,))
+    with pytest.raises(SolveError, match="took max_steps = 3 steps") as caught:
+        odeint(lambda t, y: -y, torch.ones(2), [0.0, 50.0], max_steps=3)
+    assert caught.value.solution is not None
+    assert caught.value.solution.diagnosis.cause is Cause.UNKNOWN
+
+
+def test_a_solve_by_pairs_is_diagnosed_as_one_of_states() -> None:
+    y0 = torch.ones(3, 2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(SolveError) as caught:
+        odeint(lambda t, y: y * y, y0, [0.0, 2.0], gradient="reversible", max_steps=200)
+    assert caught.value.solution is not None
+    assert caught.value.solution.diagnosis.cause is Cause.SINGULARITY

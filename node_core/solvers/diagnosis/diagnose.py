@@ -21,11 +21,8 @@ from node_core.solvers.diagnosis.step_faults import length, limited, rounding, s
 from node_core.solvers.problem import Problem, Settings
 from node_core.solvers.solve import Solved
 
-MANY, SEVERAL, OFTEN = (
-    500,
-    50,
-    0.4,
-)  # attempts; attempts, and the share of them that is rejected: a solve that crawls
+# Attempts; attempts, and the share of them that is rejected: a solve that crawls.
+MANY, SEVERAL, OFTEN = 500, 50, 0.4
 SHARE = 0.25  # of a solve's own time is what its diagnosis may take, where there was a limit
 HARDLY = 0.25  # s that it may take in any case
 
@@ -118,6 +115,10 @@ def diagnose(problem: Problem, record: Record) -> Diagnosis:
             found = _first(scene, problem)
         except SpentError:
             found = length(scene)
+        except (
+            Exception
+        ):  # of a field in a state that no solve has seen: the failure itself must be told all the same
+            found = None
     return _told(found or _unknown(scene), record, scene.ask.nfe)
 
 
