@@ -1,8 +1,4 @@
 # The dashboard in a container:  docker build -t neural-ode-lab . && docker run --rm -p 8501:8501 neural-ode-lab
-FROM python:3.11 AS compiled
-COPY node_core/native /native
-RUN python3 /native/build.py
-
 FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -28,7 +24,6 @@ RUN python3 -m venv /opt/venv \
     && rm /tmp/torch.txt
 
 COPY . .
-COPY --from=compiled /native/*.so node_core/native/
 
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin lab
 USER 10001

@@ -19,18 +19,17 @@ WATCH ?= none
 PYTEST_ARGS ?=
 # Two workers: the tests are many and small. tests/conftest.py keeps the browser tests on one of them.
 PYTEST := $(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
-NATIVE := node_core/native
 UV := uv==0.13.9
 TORCH := $(shell grep '^torch==' requirements.txt)
 .PHONY: run test check format screenshots clean
 
-run: $(VENV)/.installed $(NATIVE)/.compiled
+run: $(VENV)/.installed
 	exec $(VENV)/bin/python -m neural_ode_lab --port='$(PORT)' --host='$(HOST)' --server.fileWatcherType=$(WATCH)
 
-test: $(VENV)/.installed-dev $(NATIVE)/.compiled
+test: $(VENV)/.installed-dev
 	$(PYTEST)
 
-check: $(VENV)/.installed-dev $(NATIVE)/.compiled
+check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -46,7 +45,7 @@ screenshots: $(VENV)/.installed-dev
 	SCREENSHOTS=1 $(VENV)/bin/python -m pytest tests/browser -q
 
 clean:
-	rm -rf $(VENV) $(NATIVE)/kernel-*.so $(NATIVE)/.compiled .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 
 # torch first and alone: from the default index Linux users get 2.6 GB of CUDA, so uv picks the build that fits
 # the machine (CPU where there is no GPU). Where its source is out of reach it gives up at once, and pip's own
@@ -60,11 +59,6 @@ $(VENV)/.installed: requirements.txt
 		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	fi
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
-
-# The solves in compiled code, where there is a C++ compiler; without one they run in torch.
-$(NATIVE)/.compiled: $(VENV)/.installed $(NATIVE)/build.py $(wildcard $(NATIVE)/*.cpp $(NATIVE)/*.hpp)
-	$(VENV)/bin/python $(NATIVE)/build.py
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt

@@ -24,16 +24,10 @@ from pages.ui.frame import page_head
 from pages.ui.hosts import HostGuard, base_path, front_routes, tidy_names
 from pages.ui.layout import LOGO, lesson_footer
 from pages.ui.lessons import HOME, LESSONS, Lesson
-from pages.ui.live.classroom import join_class, publish_to_class, show_class
 from pages.ui.live.feed import feed_routes, live_feeds
-from pages.ui.live.panel import share_panel
-from pages.ui.live.parts import begin_page
-from pages.ui.live.run import live_runs, watching
-from pages.ui.live.shared import check_taken, take_shared
+from pages.ui.live.run import live_runs
 from pages.ui.live.socket import asset_address, live_routes
-from pages.ui.live.watch import publish, show_who_watches, watched_page
 from pages.ui.settings import run_page
-from pages.ui.share import hide_what_the_address_says, show_words
 from pages.ui.study import executor
 from pages.ui.tab import TabMiddleware
 from pages.ui.zipped import Zipped
@@ -53,29 +47,9 @@ def _run_session() -> None:
     offered = {_page(lesson): lesson for lesson in (HOME, *LESSONS)}
     sections = groupby(offered, key=lambda page: offered[page].section)
     page = st.navigation({section: list(pages) for section, pages in sections})
-    if watched_page():
-        return
-    begin_page()
-    if offered[page] is HOME:  # whose cards lead on already
-        run_page(page)
-        publish(page.url_path, HOME.title)
-        return
-    share = st.container(key="share")
-    with st.container(key="shared"):
-        join_class(page.url_path)
-        if not take_shared(page.url_path):
-            return
-        show_who_watches()
-        show_class()
-        show_words(page.url_path)
-        hide_what_the_address_says()
     run_page(page)
-    check_taken(page.url_path)
-    publish(page.url_path, page.title)
-    publish_to_class(page.url_path, page.title)
-    with share:
-        share_panel(page.url_path, page.title)
-    lesson_footer(offered[page].path)
+    if offered[page] is not HOME:  # whose cards lead on already
+        lesson_footer(offered[page].path)
 
 
 def _first_pictures(names: list[str]) -> list[FirstPicture]:
@@ -120,7 +94,7 @@ else:
     tidy_names()
     below = base_path()
     names = ["", *(Path(lesson.path).stem for lesson in LESSONS)]
-    routes = [*live_routes(live_runs, below, watching), *feed_routes(live_feeds, below)]
+    routes = [*live_routes(live_runs, below), *feed_routes(live_feeds, below)]
     pictures = FirstPictures(_first_pictures(names), below)
     routes += front_routes(names, page_head(), asset_address("watch.js"), below, pictures.into)
     routes += pictures.routes()

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from node_core.arguments.backward import Backward as Backward
     from node_core.cnf.bases import MixtureBase as MixtureBase
     from node_core.cnf.bases import StandardNormal as StandardNormal
     from node_core.cnf.bases import UniformDisc as UniformDisc
@@ -28,33 +27,19 @@ if TYPE_CHECKING:
     from node_core.cnf.realnvp import RealNVP as RealNVP
     from node_core.cnf.targets import TARGETS as TARGETS
     from node_core.fields.mlp.mlp import MLPField as MLPField
-    from node_core.fields.separable import Separable as Separable
     from node_core.fields.systems.systems import SYSTEMS as SYSTEMS
     from node_core.odeint import odeint as odeint
     from node_core.settings import SolverChoice as SolverChoice
     from node_core.settings import SolverSettings as SolverSettings
-    from node_core.solution import Cause as Cause
-    from node_core.solution import Crossings as Crossings
-    from node_core.solution import Diagnosis as Diagnosis
     from node_core.solution import Solution as Solution
     from node_core.solution import SolveError as SolveError
     from node_core.solution import SolveStats as SolveStats
     from node_core.solution import Status as Status
     from node_core.solution import StepLog as StepLog
-    from node_core.solvers.controllers import Controller as Controller
-    from node_core.solvers.events import Event as Event
-    from node_core.solvers.tableaus.tableau import ButcherTableau as ButcherTableau
 
 _HOME_OF = {
-    "Backward": "node_core.arguments.backward",
-    "ButcherTableau": "node_core.solvers.tableaus.tableau",
     "CNF": "node_core.cnf.continuous",
-    "Cause": "node_core.solution",
-    "Controller": "node_core.solvers.controllers",
-    "Crossings": "node_core.solution",
-    "Diagnosis": "node_core.solution",
     "Divergence": "node_core.cnf.divergence",
-    "Event": "node_core.solvers.events",
     "HypernetworkField": "node_core.cnf.hypernetwork",
     "MixtureBase": "node_core.cnf.bases",
     "PlanarFlow": "node_core.cnf.planar",
@@ -65,7 +50,6 @@ _HOME_OF = {
     "TARGETS": "node_core.cnf.targets",
     "UniformDisc": "node_core.cnf.bases",
     "MLPField": "node_core.fields.mlp.mlp",
-    "Separable": "node_core.fields.separable",
     "SYSTEMS": "node_core.fields.systems.systems",
     "Solution": "node_core.solution",
     "SolveError": "node_core.solution",
@@ -82,20 +66,12 @@ __all__ = [
     "CNF",
     "SYSTEMS",
     "TARGETS",
-    "Backward",
-    "ButcherTableau",
-    "Cause",
-    "Controller",
-    "Crossings",
-    "Diagnosis",
     "Divergence",
-    "Event",
     "HypernetworkField",
     "MLPField",
     "MixtureBase",
     "PlanarFlow",
     "RealNVP",
-    "Separable",
     "Solution",
     "SolveError",
     "SolveStats",

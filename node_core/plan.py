@@ -6,42 +6,36 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_core.arguments.asked import Asked
-from node_core.arguments.parameters import find_parameters
-from node_core.arguments.together import check_combination
-from node_core.closed_form import against_closed_form, closed_form_of
+from node_core.arguments import Asked, check_combination, find_parameters
 from node_core.fields.columns import ColumnField, from_columns, to_columns
-from node_core.fields.lift.lift import Lifted
-from node_core.fields.mlp.mlp import MLPField
-from node_core.fields.own import is_autonomous, own_word
+from node_core.fields.own import has_closed_form, is_autonomous, own_word
 from node_core.fields.recalled import Recalled, without_autocast
-from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated, reversible
+from node_core.gradients import adjoint, adjoint_seminorm, backprop, checkpointed, interpolated
 from node_core.gradients.event import with_derivatives
 from node_core.gradients.generators import Generators
 from node_core.gradients.mode import Request, run_through
 from node_core.gradients.probe import Probe, shapes_of
 from node_core.gradients.times import moved_outputs, moved_start
 from node_core.gradients.watched import Watched
-from node_core.native.library import functions
-from node_core.native.solve import NOTHING, STEPS, solve_fast
-from node_core.solution import BackwardRecord, Crossings
+from node_core.solution import BackwardRecord
 from node_core.solvers.dual import in_dual_level
-from node_core.solvers.events import adapted
+from node_core.solvers.events import Event
 from node_core.solvers.field_clock import FieldClock, TimedField
-from node_core.solvers.norms import Tolerance
 from node_core.solvers.per_sample import solve_per_sample
-from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime, field_clock
+from node_core.solvers.problem import CountedField, Problem, TensorTime, field_clock
 from node_core.solvers.results import version
-from node_core.solvers.solve import Solved
+from node_core.solvers.solve import Solved, solve
+from node_core.solvers.tableaus.tableaus import TABLEAUS
 from node_core.tangents import has_tangents
 from node_core.time_type import TimeType, time_type
 
+SHORT = 8  # evaluations of a field, up to which its closed form does not pay (benchmarks/series.py)
 Mode = Callable[[Problem, Request], Solved]
 MODES: dict[str, Mode] = {
     "backprop": backprop.solve_with_gradient,
@@ -49,7 +43,6 @@ MODES: dict[str, Mode] = {
     "adjoint_seminorm": adjoint_seminorm.solve_with_gradient,
     "checkpointed": checkpointed.solve_with_gradient,
     "interpolated": interpolated.solve_with_gradient,
-    "reversible": reversible.solve_with_gradient,
 }
 
 
@@ -62,14 +55,6 @@ class Layout:
     def restore(self, ys: Tensor) -> Tensor:
         """(rows, \\*state shape) -> (rows, \\*y0.shape)."""
         return ys if self.shape is None else from_columns(ys, self.shape)
-
-
-class Happened(NamedTuple):
-    """A crossing: the number of its event, when, and the state then, with their derivatives."""
-
-    event: int
-    t: Tensor
-    y: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,8 +71,6 @@ class Plan:
         kind: the types of the times that the field and the event function are told.
         times: where it is called for the derivatives by ts: there, but on the inner side of a jump at either end.
         recalled: the field as it can be called again after the solve.
-        asking: the problem in the user's layout, for whoever asks f afterwards why the solve ended as it did.
-        reason: why no closed form runs, in a sentence; empty where one does.
     """
 
     asked: Asked
@@ -99,46 +82,23 @@ class Plan:
     times: Sequence[float]
     kind: TimeType
     recalled: Callable[[Any, Tensor], Tensor]
-    asking: Problem
-    reason: str = ""
 
-    def finish(self, solved: Solved) -> tuple[Tensor, list[Happened]]:
-        """ys in the user's layout, with their derivatives by their own times; what happened, in the order of time."""
-        rows, asked, crossing = self.layout.restore(solved.ys), self.asked, solved.crossing
+    def finish(self, solved: Solved) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """ys in the user's layout, with their derivatives by their own times; (t_event, y_event) if there was one."""
+        rows, crossing, asked = self.layout.restore(solved.ys), solved.crossing, self.asked
         ys = rows[:-1] if solved.ends_with_event else rows
-        between = {one.row for one in solved.passed if one.row > 0}
-        if between:
-            ys = rows[[i for i in range(len(ys)) if i not in between]]
         if asked.moves:
             ys = moved_outputs(self.around, ys, asked.ts, self.times, self.kind.field)
-        found = [(one.event, one.t, one.row) for one in solved.passed]
-        if crossing is not None:
-            found.append((crossing.event, crossing.t, len(rows) - 1 if solved.ends_with_event else 0))
-        return ys, [self._happened(event, t, rows[row] if row > 0 else None) for event, t, row in found]
-
-    def _happened(self, event: int, t: float, y: Tensor | None) -> Happened:
-        """A crossing with its derivatives; y is None at the start."""
-        asked, inner = self.asked, self.times[0]
-        if y is None:
-            y = self.layout.restore(self.problem.y0[None])[0]
-        else:
-            inner = _before(t, asked.times[0], self.problem.clock)
-        told = torch.tensor(t, dtype=self.kind.event, device=asked.ts.device)
+        if crossing is None or asked.event is None:
+            return ys, None
+        y, inner = rows[-1], _before(crossing.t, asked.times[0], self.problem.clock)
+        if not solved.ends_with_event:
+            y, inner = self.layout.restore(self.problem.y0[None])[0], self.times[0]
+        t = torch.tensor(crossing.t, dtype=self.kind.event, device=asked.ts.device)
         # Where the type of the state blurs the times, so may that of ts.
         coarse = self.kind.event != asked.y0.dtype
-        at = told if coarse else told.new_tensor(t, dtype=asked.ts.dtype)
-        return Happened(
-            event, *with_derivatives(asked.events[event].function, self.around, t, inner, y, at, told)
-        )
-
-    def sorted_by_event(self, happened: Sequence[Happened], ys: Tensor) -> tuple[Crossings, ...]:
-        """What happened, for each event."""
-        found = []
-        for i in range(len(self.asked.events)):
-            own = [one for one in happened if one.event == i]
-            t = torch.stack([one.t for one in own]) if own else self.asked.ts.new_zeros(0)
-            found.append(Crossings(t, torch.stack([one.y for one in own]) if own else ys[:0].detach()))
-        return tuple(found)
+        at = t if coarse else t.new_tensor(crossing.t, dtype=asked.ts.dtype)
+        return ys, with_derivatives(asked.event, self.around, crossing.t, inner, y, at, t)
 
     def nfe(self, solved: Solved) -> int:
         """Evaluations of f, inside the solver and around it."""
@@ -157,11 +117,7 @@ def make_plan(asked: Asked) -> Plan:
     params = find_parameters(asked.f, asked.params) if torch.is_grad_enabled() else ()
     timed = bool(asked.jumps) and not is_autonomous(asked.f)
     tangents = has_tangents(asked, kind.field)
-    reason = against_closed_form(asked, timed, tangents)
-    closed_form = reason or closed_form_of(asked, params)
-    if isinstance(closed_form, str):
-        reason = closed_form
-    closed = not reason
+    closed = asked.batch == "shared" and not (timed or tangents) and _has_closed_form(asked, params)
     recalled = _recalled(asked, closed)
     taken = _at_floats(recalled, asked, kind)
     around = CountedField(taken, asked.y0)
@@ -176,7 +132,6 @@ def make_plan(asked: Asked) -> Plan:
     tracking = tracking or (probe is not None and asked.params is None and bool(probe.others))
     check_combination(asked, tracking)
     hidden = tracking and not closed and asked.gradient != "backprop"
-    bare = taken
     if not closed and not own_word(asked.f, "accepts_numpy"):
         unknown = torch.is_grad_enabled() and asked.params is None and (hidden or not tracking)
         late = in_dual_level() and not tangents and (hidden or asked.settings.method.family == "scipy")
@@ -186,21 +141,21 @@ def make_plan(asked: Asked) -> Plan:
         record=BackwardRecord(),
         record_adjoint=asked.record_adjoint,
         keep_dense=not tracking if asked.dense is None else asked.dense,
-        events=adapted(asked.events, lambda g: _float_event(g, start, kind.event)),
+        event=None
+        if asked.event is None
+        else Event(_float_event(asked.event, start, kind.event), asked.direction),
         f0=None if probe is None or tangents else _known_slope(asked, probe, tracking and not hidden),
         named=asked.params is not None,
         probe=probe if hidden else None,
         generators=generators if hidden else None,
-        backward=asked.backward and replace(asked.backward, time_epsilon=torch.finfo(kind.field).eps),
     )
     settings = replace(asked.settings, time_epsilon=torch.finfo(kind.field).eps)
     problem = Problem(taken, start, asked.times, params, settings, clock)
-    asking = replace(problem, f=bare, y0=start.detach(), params=())
     if clock is not None and timed:
-        problem, asking = _timed(problem, clock), _timed(asking, clock)
+        problem = _timed(problem, clock)
     mode = MODES[asked.gradient] if tracking else None
-    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled, asking, reason)
-    return plan if isinstance(closed_form, str) else _in_columns(plan, closed_form)
+    plan = Plan(asked, problem, request, mode, Layout(), around, times, kind, recalled)
+    return _in_columns(plan) if closed else plan
 
 
 def run(plan: Plan) -> Solved:
@@ -220,8 +175,7 @@ def _run(plan: Plan) -> Solved:
         return run_through(backprop.GraphRun(problem, request, solve_per_sample), problem)
     if plan.mode is not None:
         return plan.mode(problem, request)
-    keep = STEPS if request.keep_dense else NOTHING
-    return solve_fast(problem, keep=keep, events=request.events, f0=request.f0, bare=True)
+    return solve(problem, keep_steps=request.keep_dense, event=request.event, f0=request.f0, bare=True)
 
 
 def _at_floats(
@@ -295,40 +249,43 @@ def _known_slope(asked: Asked, probe: Probe, in_graph: bool) -> Tensor | None:
     return probe.value if in_graph else probe.value.detach()
 
 
-def _in_columns(plan: Plan, closed_form: Lifted) -> Plan:
+def _in_columns(plan: Plan) -> Plan:
     """The same solve on feature-major states, for a field that brings its own derivatives."""
     problem, request = plan.problem, plan.request
     shape = problem.y0.shape
     layout = Layout(shape)
-    f, params = closed_form
-    snapshot = f.snapshot() if isinstance(f, MLPField) and functions(problem.y0.dtype) else None
-    # What a module was lifted to is made for this solve: it needs no recalling.
-    graph = plan.recalled if f is plan.asked.f else None
-    field = ColumnField(f, bool(params), graph, snapshot)
-    events = adapted(request.events, lambda g: lambda t, y: g(t, from_columns(y[None], shape)[0]))
+    field = ColumnField(plan.asked.f, bool(problem.params), plan.recalled)
+    event = request.event
+    if event is not None:
+        inner = event.function
+        rows = event._replace(function=lambda t, y: inner(t, from_columns(y[None], shape)[0]))
+        request = replace(request, event=rows)
     return replace(
         plan,
-        problem=replace(
-            problem,
-            f=field,
-            y0=to_columns(problem.y0),
-            params=params,
-            settings=_settings_in_columns(problem.settings, shape),
-        ),
-        request=replace(request, restore=layout.restore, events=events),
+        problem=replace(problem, f=field, y0=to_columns(problem.y0)),
+        request=replace(request, restore=layout.restore),
         layout=layout,
     )
 
 
-def _settings_in_columns(settings: Settings, shape: torch.Size) -> Settings:
-    """The same tolerances, and norm, for states whose columns are turned over."""
+def _has_closed_form(asked: Asked, params: Sequence[Tensor]) -> bool:
+    """Whether f brings its own derivatives, for just the parameters that are asked for, and the method can use them."""
+    if asked.settings.method.family != "explicit" or _is_short(asked):
+        return False
+    if not has_closed_form(asked.f, "compiled"):
+        return False
+    own = tuple(asked.f.parameters()) if isinstance(asked.f, nn.Module) else ()
+    same = not params or (len(own) == len(params) and all(a is b for a, b in zip(own, params, strict=True)))
+    return same and all(p.dtype == asked.y0.dtype and p.device == asked.y0.device for p in own)
 
-    def turned(tolerance: Tolerance) -> Tolerance:
-        return to_columns(tolerance.expand(shape)) if isinstance(tolerance, Tensor) else tolerance
 
-    own = settings.norm
-    norm = None if own is None else lambda error: own(from_columns(error[None], shape)[0])
-    return replace(settings, rtol=turned(settings.rtol), atol=turned(settings.atol), norm=norm)
+def _is_short(asked: Asked) -> bool:
+    """Whether autograd is through before a closed form's weights are laid out: a few fixed steps, as of an ODE-RNN."""
+    dt = asked.settings.dt
+    if dt is None or asked.gradient != "backprop" or asked.record_adjoint or not torch.is_grad_enabled():
+        return False
+    length = abs(asked.times[-1] - asked.times[0])
+    return math.ceil(length / dt) * len(TABLEAUS[asked.settings.method.name].c) <= SHORT
 
 
 def _float_event(

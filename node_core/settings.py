@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from node_core.arguments.backward import Backward
 from node_core.odeint import odeint
 from node_core.solution import Solution
-from node_core.solvers.controllers import Controller
-from node_core.solvers.tableaus.tableau import ButcherTableau
 
 
 @dataclass(frozen=True)
@@ -21,37 +18,33 @@ class SolverSettings:
     """The arguments of `node_core.odeint` that say how to solve; what is solved is given to `solve`.
 
     Args:
-        method: name of a method, or a tableau of one's own.
+        method: name of a method.
         rtol: relative tolerance of adaptive methods.
         atol: absolute tolerance of adaptive methods.
         dt: step of fixed-step methods; must be None for adaptive ones.
-        gradient: "backprop", "adjoint", "adjoint_seminorm", "checkpointed", "interpolated" or "reversible".
+        gradient: "backprop", "adjoint", "adjoint_seminorm", "checkpointed" or "interpolated".
         controller: of the adaptive methods. A net is solved in a handful of steps, where "i" needs the fewest.
         max_steps: most attempted steps of a solve.
         time_limit: most seconds of processor time of a solve; None means no limit.
         batch: "shared" or "per_sample" steps; per sample, what comes out for a row depends on that row alone.
         dt0: first step of adaptive methods; None lets the solver choose.
         max_step: longest step of adaptive methods; None means no limit.
-        min_step: shortest step of adaptive methods; None means no limit.
-        backward: method and tolerances of the backward solve of the continuous adjoints; None means as forward.
 
     Raises:
         ValueError: dt is not positive and finite (`odeint` checks the rest).
     """
 
-    method: str | ButcherTableau = "dopri5"
+    method: str = "dopri5"
     rtol: float = 1e-5
     atol: float = 1e-5
     dt: float | None = None
     gradient: str = "backprop"
-    controller: str | Controller = "i"
+    controller: str = "i"
     max_steps: int = 10_000
     time_limit: float | None = None
     batch: str = "shared"
     dt0: float | None = None
     max_step: float | None = None
-    min_step: float | None = None
-    backward: Backward | None = None
 
     def __post_init__(self) -> None:
         if self.dt is not None and not 0 < self.dt < math.inf:
@@ -64,9 +57,8 @@ class SolverSettings:
         ts: Any,
         *,
         params: Any = None,
-        norm: Callable[[Tensor], Any] | None = None,
         jumps: Any = None,
-        event: Callable[[Any, Tensor], Any] | Sequence[Callable[[Any, Tensor], Any]] | None = None,
+        event: Callable[[Any, Tensor], Any] | None = None,
         direction: int | None = None,
         jacobian: Callable[[Any, Tensor], Tensor] | None = None,
         record_adjoint: bool = False,
@@ -81,12 +73,10 @@ class SolverSettings:
             method=self.method,
             rtol=self.rtol,
             atol=self.atol,
-            norm=norm,
             controller=self.controller,
             dt=self.dt,
             dt0=self.dt0,
             max_step=self.max_step,
-            min_step=self.min_step,
             jumps=jumps,
             max_steps=self.max_steps,
             time_limit=self.time_limit,
@@ -98,7 +88,6 @@ class SolverSettings:
             direction=direction,
             jacobian=jacobian,
             dense=dense,
-            backward=self.backward,
             on_error=on_error,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from node_core.structure import Structure
 
 
 T = TypeVar("T")
@@ -35,59 +33,6 @@ class Status(StrEnum):
     def ok(self) -> bool:
         """Whether the solve reached its end or an event that was asked for."""
         return self in (Status.SUCCESS, Status.EVENT)
-
-
-class Cause(StrEnum):
-    """Why a solve failed, or took as many steps as it did."""
-
-    NONE = "nothing is wrong"
-    STIFFNESS = "stiffness"
-    SINGULARITY = "a singularity"
-    OVERFLOW = "overflow"
-    UNDEFINED = "an undefined field"
-    NO_DERIVATIVE = "a field without a slope"
-    JUMP = "a jump in time"
-    SWITCH = "a switch of the state"
-    NOISE = "a field that is no function"
-    ROUNDING = "a tolerance below rounding"
-    STEP_LIMIT = "a limit on the step"
-    STEP_TOO_LONG = "a fixed step that is too long"
-    LENGTH = "plain length"
-    NO_EVENT = "an event that never comes"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Why a solve failed or crawled, found in its own record and by asking f again near where it stood.
-
-    Plain data: it travels between processes, and holds no tensor.
-
-    Attributes:
-        cause: one word for it.
-        evidence: a sentence with what was found.
-        numbers: the same as numbers, by name, such as "h_lambda" and "limit" of stiffness.
-        remedy: what to do, in a sentence; empty where nothing is wrong.
-        changes: the arguments of `odeint` that the remedy changes, such as {"method": "rodas5p"}; empty where no
-            argument is a remedy. `ts` is here the pair of the first and the last time.
-        t: where (units of time).
-        sample: the row of the batch, where each has its own steps.
-        nfe: the evaluations of f that finding it took; they are not in `SolveStats.nfe`.
-    """
-
-    cause: Cause
-    evidence: str
-    numbers: Mapping[str, float]
-    remedy: str = ""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    t: float = 0.0
-    sample: int | None = None
-    nfe: int = 0
-
-    def __str__(self) -> str:
-        """What was found and what to do."""
-        remedy = self.remedy[:1].upper() + self.remedy[1:]
-        return f"{self.evidence}. {remedy}" if remedy else self.evidence
 
 
 @dataclass(frozen=True)
@@ -135,15 +80,12 @@ class StepLog:
         """Number of rejected attempts."""
         return len(self) - self.n_accepted
 
-    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> StepLog:
-        """Return some of the attempts."""
+    def of(self, sample: int) -> StepLog:
+        """Return the attempts of one row of the batch."""
+        rows = self.sample == sample
         return StepLog(
             self.t[rows], self.dt[rows], self.error_ratio[rows], self.accepted[rows], self.sample[rows]
         )
-
-    def of(self, sample: int) -> StepLog:
-        """Return the attempts of one row of the batch."""
-        return self[self.sample == sample]
 
 
 @dataclass(frozen=True)
@@ -156,11 +98,6 @@ class SolveStats:
         n_rejected: rejected steps.
         wall_time: seconds.
         n_jacobians: evaluations of df/dy (implicit methods only).
-        engine: what computed it: "torch" (f is called with tensors, and autograd goes back through it), "closed form"
-            (the field's own derivatives, written by hand: `MLPField` and what is like it), "native" (an `MLPField` in
-            one call of compiled code), "numpy" (a single trajectory of a field that knows NumPy, or of an implicit
-            method), "scipy" (SciPy's solvers).
-        engine_reason: where that is "torch", why no faster one did it, in a sentence; else empty.
     """
 
     nfe: int
@@ -168,8 +105,6 @@ class SolveStats:
     n_rejected: int
     wall_time: float
     n_jacobians: int = 0
-    engine: str = "torch"
-    engine_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,8 +117,8 @@ class AdjointCurve:
     """
 
     t: NDArray[np.float64]
-    a: Any
-    z: Any
+    a: NDArray[np.floating[Any]]
+    z: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -195,32 +130,15 @@ class AdjointRecord:
         a: a(t) = dL/dz(t), shape (steps, \\*y0.shape).
         z: the state as the backward solve knows it, same shape: reconstructed by `adjoint`, the forward solve's
             own in the other modes.
-        parameter_gradient: dL/dtheta accumulated from t1 down to t, flattened, shape (steps, parameters); a complex
-            one is a pair of reals.
+        parameter_gradient: dL/dtheta accumulated from t1 down to t, flattened, shape (steps, parameters).
         curve: the same between the steps; None for a discrete gradient, which has an a(t) at its steps only.
     """
 
     t: NDArray[np.float64]
-    a: Any
-    z: Any
+    a: NDArray[np.floating[Any]]
+    z: NDArray[np.floating[Any]]
     parameter_gradient: NDArray[np.floating[Any]]
     curve: AdjointCurve | None = None
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """Where one event happened: every crossing of its function, in the order of the solve.
-
-    Attributes:
-        t: when, shape (crossings,).
-        y: the states then, shape (crossings, \\*y0.shape).
-    """
-
-    t: Tensor
-    y: Any
-
-    def __len__(self) -> int:
-        return len(self.t)
 
 
 @dataclass
@@ -230,7 +148,6 @@ class BackwardRecord:
     steps: StepLog | None = None
     stats: SolveStats | None = None
     adjoint: AdjointRecord | None = None
-    lost: float | None = None
 
 
 class SolveError(RuntimeError):
@@ -248,65 +165,34 @@ class SolveError(RuntimeError):
 class Solution:
     """The solution of dy/dt = f(t, y), y(ts[0]) = y0.
 
-    Where y0 is a nesting of tensors, so are ys, y_event, what a call returns, and a and z of the adjoint.
-
     Attributes:
         ts: output times that were reached, shape (time,).
         ys: states at those times, shape (time, \\*y0.shape).
         steps: every attempted step.
         stats: function evaluations, accepted and rejected steps, wall time.
-        status: how the solve ended; `message` says it in a sentence, and why it failed.
+        status: how the solve ended; `message` says it in a sentence.
         method: name of the method.
         t_event, y_event: where a terminal event stopped the solve, differentiable like ys; else None.
-        stopped_by: the number of that event, in the order in which they were given.
-        row_status: with batch="per_sample", how each row ended. One that failed has NaN in ys where it did not come,
-            the others are whole; `status` and `message` are of the first that failed.
-        events: for each event all its crossings, the terminal one among them, differentiable too.
     """
 
     ts: Tensor
-    ys: Any
+    ys: Tensor
     steps: StepLog
     stats: SolveStats
     status: Status
     message: str
     method: str
     t_event: Tensor | None = None
-    y_event: Any = None
-    stopped_by: int | None = None
-    events: tuple[Crossings, ...] = ()
-    row_status: tuple[Status, ...] | None = None
+    y_event: Tensor | None = None
     dense: Callable[..., Tensor] | None = None
     backward_record: BackwardRecord = field(default_factory=BackwardRecord)
-    structure: Structure | None = None
-    diagnose: Callable[[], Diagnosis] | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels, and what a copy holds: all numbers, without a graph and without the field."""
-        known = {name: getattr(self, name) for name in ("ts", "t_event") if getattr(self, name) is not None}
-        states = {name: getattr(self, name) for name in ("ys", "y_event") if getattr(self, name) is not None}
-        values = {name: _detached(x) for name, x in known.items()}
-        values |= {name: self._map(_detached, y) for name, y in states.items()}
-        events = tuple(Crossings(_detached(one.t), self._map(_detached, one.y)) for one in self.events)
-        return {**vars(self), **values, "events": events, "diagnose": None}
+        tensors = {name: getattr(self, name) for name in ("ts", "ys", "t_event", "y_event")}
+        return {**vars(self), **{name: x if x is None else x.detach() for name, x in tensors.items()}}
 
-    @cached_property
-    def diagnosis(self) -> Diagnosis:
-        """Why the solve failed, or took as many steps as it did: cause, evidence and remedy.
-
-        Found when it is asked for, or at once where the solve failed, by asking f at most 1,200 times more, which
-        `stats` do not count (`Diagnosis.nfe`). A solve that ended well with few attempts costs nothing to explain.
-
-        Raises:
-            ValueError: the solution was copied or has travelled before anybody asked.
-        """
-        if self.diagnose is None:
-            raise ValueError(
-                "a solution that was copied or pickled holds no field to ask: read sol.diagnosis before that"
-            )
-        return self.diagnose()
-
-    def __call__(self, t: Any) -> Any:
+    def __call__(self, t: Any) -> Tensor:
         """Return y(t), shape (\\*t.shape, \\*y0.shape), for times within the solve, by dense output.
 
         Where ys has gradients y(t) has them, too; by t the derivative is f(t, y(t)).
@@ -333,16 +219,10 @@ class Solution:
         if np.isnan(times).any():
             raise ValueError(f"t={t!r} is no time, or holds one that is NaN: give numbers within the solve")
         if times.size == 0:
-            values = self._map(lambda y: y[:0], self.ys)
-        else:
-            moving = t.reshape(-1) if getattr(t, "requires_grad", False) else None
-            values = self.dense(times.reshape(-1).tolist(), moving)
-            values = values if self.structure is None else self.structure.unflatten(values)
-        return self._map(lambda y: y.reshape((*times.shape, *y.shape[1:])), values)
-
-    def _map(self, change: Callable[[Any], Any], state: Any) -> Any:
-        """What `change` makes of each tensor of a state."""
-        return change(state) if self.structure is None else self.structure.map(change, state)
+            return self.ys[:0].reshape(*times.shape, *self.ys.shape[1:])
+        moving = t.reshape(-1) if getattr(t, "requires_grad", False) else None
+        values = self.dense(times.reshape(-1).tolist(), moving)
+        return values.reshape(*times.shape, *values.shape[1:])
 
     @property
     def backward_steps(self) -> StepLog:
@@ -357,28 +237,7 @@ class Solution:
     @property
     def adjoint(self) -> AdjointRecord:
         """a(t) along the backward pass; there after `.backward()`."""
-        record = self._after_backward(self.backward_record.adjoint)
-        if self.structure is None:
-            return record
-        curve = record.curve
-        return replace(
-            record,
-            a=self.structure.unflatten_array(record.a),
-            z=self.structure.unflatten_array(record.z),
-            curve=curve
-            and replace(
-                curve, a=self.structure.unflatten_array(curve.a), z=self.structure.unflatten_array(curve.z)
-            ),
-        )
-
-    @property
-    def reconstruction_error(self) -> float:
-        """How far the states that gradient="reversible" reconstructed were off the solve's, at most, in their size.
-
-        There after `.backward()`; 0 in the modes that keep their states.
-        """
-        self._after_backward(self.backward_record.stats)
-        return self.backward_record.lost or 0.0
+        return self._after_backward(self.backward_record.adjoint)
 
     def _after_backward(self, value: T | None) -> T:
         if value is None:
@@ -387,8 +246,3 @@ class Solution:
                 "(y0 or a parameter must require gradients)"
             )
         return value
-
-
-def _detached(x: Any) -> Any:
-    """A tensor without its graph; anything else as it is."""
-    return x.detach() if hasattr(x, "detach") else x

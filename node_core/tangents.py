@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_core.arguments.asked import Asked
+from node_core.arguments import Asked
 from node_core.fields.own import own_word
 from node_core.solvers.dual import carries_tangent, in_dual_level
 from node_core.solvers.problem import CountedField, TensorTime
@@ -46,7 +46,7 @@ def has_tangents(asked: Asked, kind: torch.dtype) -> bool:
         trouble = f"gradient={asked.gradient!r} hides its solve from them: take gradient='backprop'"
     elif asked.params is not None:
         trouble = "params= names what to go back to, which they cannot: leave it out"
-    elif asked.events:
+    elif asked.event is not None:
         trouble = "an event has no such derivatives: use torch.autograd.grad for those of t_event and y_event"
     elif method.name in ("implicit_euler", "trapezoid") and _is_recorded(
         asked.y0, asked.ts, slope, *parameters

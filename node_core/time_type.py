@@ -9,16 +9,13 @@ start.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 
-from node_core.arguments.asked import Asked
+from node_core.arguments import Asked
 from node_core.fields.own import is_autonomous, own_word
-from node_core.solvers.norms import least
 from node_core.solvers.problem import CountedField, TensorTime
-from node_core.solvers.step_size import shortest
 
 # Times count as large from this many time spans on.
 LARGE = 8.0
@@ -54,10 +51,8 @@ def time_type(asked: Asked) -> TimeType:
 
 
 def _size(asked: Asked) -> tuple[float, float]:
-    """The largest time, and the time span; an endless one counts as a unit long."""
+    """The largest time, and the time span."""
     first, last = asked.times[0], asked.times[-1]
-    if math.isinf(last):
-        return max(map(abs, asked.times[:-1])), max(1.0, abs(asked.times[-2] - first))
     return max(abs(first), abs(last)), abs(last - first)
 
 
@@ -65,7 +60,7 @@ def _blurs(asked: Asked, kind: torch.dtype) -> bool:
     """Whether the rounding of t to this type can be felt: beside the tolerance, or beside a fixed step."""
     largest, span = _size(asked)
     settings = asked.settings
-    felt = least(settings.rtol) * span if settings.dt is None else 1e-3 * shortest(settings.dt)
+    felt = settings.rtol * span if settings.dt is None else 1e-3 * settings.dt
     return largest > LARGE * span and torch.finfo(kind).eps * largest > felt
 
 
@@ -84,10 +79,9 @@ def _refuse_coarse(asked: Asked, kind: torch.dtype) -> None:
     largest, span = _size(asked)
     spacing = torch.finfo(kind).eps * largest
     if largest > LARGE * span and spacing * FEWEST_TIMES > span and not is_autonomous(asked.f):
-        spans = f", and ts spans {span:.3g}" if math.isfinite(asked.times[-1]) else ""
         more = "" if kind == torch.float64 else ", or give y0 (and f) more digits with y0.double()"
         raise ValueError(
             f"f is told the time in {kind}, which cannot tell the times of ts apart: near {largest:.10g} they are "
-            f"{spacing:.2g} apart{spans}. Count time from the start, ts - ts[0], and let f add what "
+            f"{spacing:.2g} apart, and ts spans {span:.3g}. Count time from the start, ts - ts[0], and let f add what "
             f"it needs of ts[0]{more}"
         )

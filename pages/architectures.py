@@ -50,8 +50,7 @@ def _page() -> None:
     preset_buttons(PRESETS)
     # The table takes the whole width; the controls, read first, are then below.
     above = st.container()
-    with st.container(key="controls"):
-        asked = architectures_controls()
+    asked = architectures_controls()
     choice = _last_good(asked)
     rows = _runs(choice)
     mib = measured(choice)

@@ -23,7 +23,6 @@ from node_core.visualization.solvers.sentences import critical_sentence, race_se
 from node_core.visualization.solvers.stability import stability_figure, stability_info
 from node_core.visualization.solvers.timeline import timeline_figure, timeline_info
 from node_core.visualization.solvers.work_precision import work_info
-from pages.ui.diagnosis import tell_diagnosis
 from pages.ui.later import rest_may_come
 from pages.ui.layout import (
     choose,
@@ -39,10 +38,8 @@ from pages.ui.layout import (
 )
 from pages.ui.live.controls import preset_buttons
 from pages.ui.solvers.controls import Choice, race_controls, set_initial_state
-from pages.ui.solvers.energy import energy_tab
 from pages.ui.solvers.player import race_player
 from pages.ui.solvers.presets import PRESETS
-from pages.ui.solvers.remedy import remedy_of
 from pages.ui.study import study
 
 RACE = "node_core.studies.solvers.race:run"
@@ -50,8 +47,7 @@ ORDER = "node_core.studies.solvers.order:run"
 WORK = "node_core.studies.solvers.work:run"
 STABILITY = "node_core.studies.solvers.stability:run"
 
-OVER_TIME, STABLE, ORDERS, WORKS = "Over time", "Stability", "Order", "Work and precision"
-ENERGY, ZOOM = "Energy", "Zoom"
+OVER_TIME, STABLE, ORDERS, WORKS, ZOOM = "Over time", "Stability", "Order", "Work and precision", "Zoom"
 
 
 def _axes(system: System) -> tuple[int, int]:
@@ -89,14 +85,6 @@ def _race(system: System, result: RaceResult) -> None:
     with stage:
         race_player(result, axes, key="race", log_time=system.log_time and system.dim == 1, on_pick=pick)
     formula_and_code(system.latex, race_snippet(result.config, result.cut_at))
-
-
-def _causes(result: RaceResult) -> None:
-    """Why a method failed or crawled, and the button that applies the remedy."""
-    for lane in result.lanes:
-        if lane.diagnosis is not None:
-            applied = remedy_of(result.config, lane, lane.diagnosis)
-            tell_diagnosis(lane.label, lane.diagnosis, applied, f"remedy_{lane.method}")
 
 
 def _table(result: RaceResult) -> None:
@@ -238,8 +226,8 @@ def _lane_index(config: RaceConfig, method: str) -> int:
 
 def _studies(system: System, result: RaceResult) -> None:
     """The tabs: only the open one is computed."""
-    time, stable, orders, works, energy, zoom = st.tabs(
-        [OVER_TIME, STABLE, ORDERS, WORKS, ENERGY, ZOOM], key="view", bind="query-params"
+    time, stable, orders, works, zoom = st.tabs(
+        [OVER_TIME, STABLE, ORDERS, WORKS, ZOOM], key="view", bind="query-params"
     )
     with time:
         if time.open:
@@ -253,9 +241,6 @@ def _studies(system: System, result: RaceResult) -> None:
     with works:
         if works.open:
             _work(result.config)
-    with energy:
-        if energy.open:
-            energy_tab(result.config)
     with zoom:
         if zoom.open:
             _zoom(system, result)
@@ -282,7 +267,6 @@ def _page() -> None:
         choice.under_step.caption(said)
     if not rest_may_come():
         return
-    _causes(result)
     _table(result)
     _studies(choice.system, result)
 

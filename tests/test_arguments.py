@@ -8,23 +8,57 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.integrate
 import torch
 from torch import Tensor, nn
 
 from node_core import odeint
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import GENERAL, D, rotation, step_arguments, vector
+from tests.solvers.problems import D, rotation, step_arguments, vector
 
 TURN = [[math.cos(1.0), math.sin(1.0)], [-math.sin(1.0), math.cos(1.0)]]
 
 
+def test_a_complex_state_is_told_how_to_be_solved_without_losing_its_imaginary_part() -> None:
+    z0 = torch.tensor([1.0 + 2.0j, -0.5j], dtype=torch.complex128)
+
+    def spin(z: Tensor) -> Tensor:
+        return 1j * z
+
+    with pytest.raises(ValueError, match=r"complex128.*y0\.real, y0\.imag.*torch\.complex\(\*y\.chunk"):
+        odeint(lambda t, z: spin(z), z0, [0.0, 1.0])
+
+    def f(t: Any, y: Tensor) -> Tensor:
+        dz = spin(torch.complex(*y.chunk(2, -1)))
+        return torch.cat((dz.real, dz.imag), -1)
+
+    for name in METHODS:
+        with torch.no_grad():
+            y0 = torch.cat((z0.real, z0.imag), -1)
+            ys = odeint(f, y0, [0.0, 1.0], method=name, **step_arguments(name, dt=1e-3)).ys
+        end = torch.complex(*ys[-1].chunk(2, -1))
+        torch.testing.assert_close(end, z0 * complex(math.cos(1.0), math.sin(1.0)), rtol=0, atol=2e-3)
+
+
+def test_a_dict_of_tensors_is_told_how_to_become_a_state() -> None:
+    y0 = {"x": vector(1.0), "v": vector(0.0)}
+    given: Any = y0
+    with pytest.raises(
+        ValueError, match=r"a dict of 2 tensors.*torch\.cat\(list\(y0\.values\(\)\), dim=-1\)"
+    ):
+        odeint(rotation, given, [0.0, 1.0])
+    ys = odeint(rotation, torch.cat(list(y0.values()), dim=-1), [0.0, 1.0]).ys
+    assert float(ys[-1, 0]) == pytest.approx(math.cos(1.0), abs=1e-5)
+    numbers: Any = {"x": 1.0}
+    with pytest.raises(ValueError, match=r"y0 is dict, not a tensor: put its numbers into one tensor"):
+        odeint(rotation, numbers, [0.0, 1.0])
+
+
 @pytest.mark.parametrize("name", ["rtol", "atol"])
-@pytest.mark.parametrize("value", [[1e-3, 1e-6, 1.0], np.full((2, 2), 1e-6), torch.full((3,), 1e-6)])
-def test_tolerances_that_do_not_fit_the_state_are_told_its_shape(name: str, value: Any) -> None:
+@pytest.mark.parametrize("value", [[1e-3, 1e-6], (1e-3, 1e-6), np.full(2, 1e-6), torch.full((2,), 1e-6)])
+def test_a_tolerance_for_each_coordinate_is_told_to_scale_the_state(name: str, value: Any) -> None:
     tolerance: Any = {name: value}
     with pytest.raises(
-        ValueError, match=rf"{name} has shape .* does not fit y0 of shape \(2,\).*shape \(2,\)"
+        ValueError, match=rf"{name}=.*several numbers: one {name} serves the whole state.*divide"
     ):
         odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], **tolerance)
 
@@ -45,7 +79,7 @@ def test_a_state_without_numbers_or_with_too_few_digits_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", list(GENERAL))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_half_precision_is_solved_to_its_digits_or_refused_with_the_remedy(
     name: str, dtype: torch.dtype
 ) -> None:
@@ -67,14 +101,11 @@ def test_half_precision_is_solved_to_its_digits_or_refused_with_the_remedy(
     [
         ("RK45", "dopri5"),
         ("RK23", "bosh3"),
+        ("DOP853", "dopri8"),
         ("Radau", "scipy_radau"),
         ("LSODA", "scipy_lsoda"),
         ("ode45", "dopri5"),
-        ("Dopri5", "dopri5"),
-        ("Tsit5", "tsit5"),
-        ("Bosh3", "bosh3"),
-        ("heun2", "heun"),
-        ("ImplicitEuler", "implicit_euler"),
+        ("implicit_adams", "scipy_adams"),
         ("BS3", "bosh3"),
         ("Crank-Nicolson", "trapezoid"),
         ("backward_euler", "implicit_euler"),
@@ -93,11 +124,7 @@ def test_another_librarys_name_for_a_method_is_translated(theirs: str, ours: str
         ("kvaerno3", "rodas5p"),
         ("ode15s", "rodas5p"),
         ("Vern7", "dopri8"),
-        ("DOP853", "dopri8"),
         ("adaptive_heun", "bosh3"),
-        ("fehlberg2", "bosh3"),
-        ("explicit_adams", "scipy_adams"),
-        ("implicit_adams", "scipy_adams"),
         ("ReversibleHeun", "midpoint"),
     ],
 )
@@ -105,16 +132,6 @@ def test_a_method_that_is_not_here_is_told_what_comes_next_to_it(theirs: str, ou
     scipys = r" \(or 'scipy_radau' and 'scipy_lsoda' of SciPy\)" if ours == "rodas5p" else ""
     with pytest.raises(ValueError, match=rf"there is none here, '{ours}' comes next to it{scipys}\."):
         odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], method=theirs)
-
-
-def test_a_solver_object_of_another_library_is_called_by_its_class() -> None:
-    class Tsit5:
-        """As of diffrax."""
-
-    for theirs, ours in ((Tsit5(), "tsit5"), (Tsit5, "tsit5"), (scipy.integrate.RK45, "dopri5")):
-        method: Any = theirs
-        with pytest.raises(ValueError, match=f"here it is called '{ours}'"):
-            odeint(rotation, vector(1.0, 0.0), [0.0, 1.0], method=method)
 
 
 TRANSFORMS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], Any]] = {
@@ -164,7 +181,7 @@ def test_a_transform_inside_of_the_field_is_the_fields_own_affair() -> None:
         torch.testing.assert_close(found, torch.tensor(TURN[0], dtype=D), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(GENERAL))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_field_under_autocast_is_told_so_and_its_remedies_work(name: str) -> None:
     net = torch.nn.Linear(2, 2)
     options: dict[str, Any] = {"rtol": 1e-1, "atol": 1e-1} if METHODS[name].adaptive else {"dt": 0.1}

@@ -13,14 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room may know its own modules and those of a lower floor, and nothing else.
 FLOORS = (
-    ("node_core", "node_core.assets", "node_core.checks", "node_core.foreign", "node_core.structure"),
-    ("node_core.solution",),
+    ("node_core", "node_core.assets", "node_core.checks", "node_core.foreign", "node_core.solution"),
     ("node_core.fields", "node_core.data", "node_core.runs"),
     ("node_core.solvers",),
-    ("node_core.native",),
-    ("node_core.gradients", "node_core.arrays"),
+    ("node_core.gradients",),
     ("node_core.arguments",),
-    ("node_core.time_type", "node_core.tangents", "node_core.closed_form"),
+    ("node_core.time_type", "node_core.tangents"),
     ("node_core.plan",),
     ("node_core.odeint",),
     ("node_core.settings",),
@@ -45,12 +43,6 @@ PUBLIC_NAMES: tuple[str, ...] = (
     "Solution",
     "SolveError",
     "Status",
-    "Controller",
-    "Crossings",
-    "Cause",
-    "Diagnosis",
-    "Event",
-    "Backward",
     "StepLog",
     "SolveStats",
     "MLPField",
@@ -67,7 +59,6 @@ PUBLIC_NAMES += (
     "TARGETS",
 )
 PUBLIC_NAMES += ("StandardNormal", "MixtureBase", "UniformDisc")
-PUBLIC_NAMES += ("ButcherTableau", "Separable")
 PUBLIC_NAMES += ("flow_matching_loss", "reflow_pairs", "transport_pairs")
 
 HOUSE = draw(ROOT, "app.py", "pages", "node_core")

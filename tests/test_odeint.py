@@ -17,7 +17,6 @@ from node_core.solvers.methods import METHODS
 from tests.solvers.problems import (
     ADAPTIVE,
     FIXED,
-    GENERAL,
     OWN,
     Counting,
     D,
@@ -28,16 +27,19 @@ from tests.solvers.problems import (
     vector,
 )
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 NAN = math.nan
 
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"f": 3}, r"f is int, not a function"),
     ({"y0": 1.0}, r"y0 is float, not a tensor: pass torch\.tensor"),
     ({"y0": [1.0, 0.0]}, r"y0 is list, not a tensor"),
-    ({"y0": np.ones(2)}, r"f cannot take arrays of NumPy's .*torch\.from_numpy\(y0\)"),
+    ({"y0": np.ones(2)}, r"y0 is ndarray, not a tensor"),
     ({"y0": torch.tensor([1, 0])}, r"y0 has type torch\.int64.*y0\.float\(\)"),
-    ({"y0": torch.ones(0, 2)}, r"y0 has no entry"),
+    ({"y0": torch.tensor([1j, 0])}, r"y0 has type torch\.complex64"),
+    ({"y0": (torch.ones(2), torch.ones(3))}, r"y0 is a tuple of 2 tensors: join them.*torch\.cat"),
+    ({"y0": torch.tensor(1.0)}, r"y0 has shape \(\): it needs.*pass y0\[None\]"),
+    ({"y0": torch.ones(0, 2)}, r"y0 has shape \(0, 2\)"),
     ({"y0": vector(1.0, NAN)}, r"y0 contains NaN or infinity"),
     ({"y0": vector(1.0, math.inf)}, r"y0 contains NaN or infinity"),
     ({"ts": [0.0]}, r"ts has shape \(1,\): give at least two"),
@@ -47,15 +49,15 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"ts": "ab"}, r"ts='ab' is no sequence of times"),
     ({"ts": [[0.0, 1.0]]}, r"ts has shape \(1, 2\)"),
     ({"ts": [0.0, NAN]}, r"ts contains NaN"),
-    ({"ts": [0.0, math.inf]}, r"ts has no end, and no event stops the solve"),
+    ({"ts": [0.0, math.inf]}, r"ts contains NaN or infinity"),
     ({"ts": [0.0, 2.0, 1.0]}, r"ts goes from 2 to 1: times must be strictly increasing"),
     ({"ts": [0.0, 0.0, 1.0]}, r"ts goes from 0 to 0"),
     ({"ts": [0.0, 0.0]}, r"ts goes from 0 to 0"),
     ({"ts": [0.0, -1.0, -0.5]}, r"ts goes from -1 to -0\.5"),
-    ({"rtol": 0.0, "atol": 0.0}, r"rtol=0 and atol=0 ask for an error of zero"),
+    ({"rtol": 0.0}, r"rtol=0\.0 must be a positive number"),
     ({"rtol": -1e-6}, r"rtol=-1e-06 must be"),
     ({"rtol": NAN}, r"rtol=nan must be"),
-    ({"rtol": torch.ones(3)}, r"rtol has shape \(3,\), which does not fit y0 of shape \(2,\)"),
+    ({"rtol": torch.tensor(1e-3)}, r"rtol=tensor.* is a tensor: pass a plain number, float\(rtol\)"),
     ({"jacobian": 3}, r"jacobian is int, not a function"),
     ({"params": 3}, r"params=3 is no tensor: pass tensors"),
     (
@@ -64,7 +66,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"jacobian": lambda t, y: 1.0, "method": "rodas5p"}, r"Jacobian at t = 0 is float, not a tensor"),
     ({"rtol": "tight"}, r"rtol='tight' must be"),
-    ({"atol": -1.0}, r"atol=-1\.0 must be"),
+    ({"atol": 0.0}, r"atol=0\.0 must be"),
     ({"atol": NAN}, r"atol=nan must be"),
     ({"atol": math.inf}, r"atol=inf must be"),
     ({"dt": 0.1}, r"method='dopri5' chooses its own steps: pass rtol and atol"),
@@ -80,7 +82,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
         r"dt=1e-06 would take 1e\+06 steps, more than max_steps=10000: take dt of at least 0\.0001",
     ),
     ({"method": "dopri6"}, r"'dopri6': did you mean 'dopri[58]'"),
-    ({"method": "RK4"}, r"'RK4': here it is called 'rk4'"),
+    ({"method": "RK4"}, r"did you mean 'rk4'"),
     ({"method": None}, r"None"),
     ({"gradient": "magic"}, r"gradient='magic' is none of 'backprop'"),
     ({"controller": "pd"}, r"controller='pd' is none of 'i', 'pi', 'pid'"),
@@ -221,7 +223,7 @@ def test_max_steps_returns_what_was_computed(name: str) -> None:
     assert len(solution.steps) == 20
     assert 1 <= len(solution.ts) == len(solution.ys) < 41
     np.testing.assert_allclose(solution.ys[:, 0].numpy(), np.cos(solution.ts.numpy()), atol=1e-5)
-    with pytest.raises(SolveError, match="Raise max_steps"):
+    with pytest.raises(SolveError, match="raise max_steps"):
         odeint(rotation, vector(1.0, 0.0), ts, method=name, max_steps=20, **needed)
 
 
@@ -412,7 +414,7 @@ def test_the_field_gets_its_time_as_a_tensor_of_the_states_type(t: float) -> Non
         seen.add((type(t), t.dtype, tuple(t.shape)))
         return y * torch.cos(t)
 
-    for name in GENERAL:
+    for name in METHODS:
         odeint(
             f,
             torch.ones(2),
@@ -425,7 +427,7 @@ def test_the_field_gets_its_time_as_a_tensor_of_the_states_type(t: float) -> Non
 
 def test_the_users_tensors_are_left_alone() -> None:
     y0, ts = vector(1.0, 0.0), torch.tensor([0.0, 1.0], dtype=D)
-    for name in GENERAL:
+    for name in METHODS:
         solution = odeint(rotation, y0, ts, method=name, **step_arguments(name))
         solution.ys.mul_(0.0)
         assert y0.tolist() == [1.0, 0.0]
@@ -452,10 +454,8 @@ def test_numpy_numbers_are_numbers(number: Any) -> None:
 @pytest.mark.parametrize(("name", "named"), [("dopri5", True), ("rodas5p", False)])
 def test_a_stiff_method_is_not_told_as_its_own_remedy(name: str, named: bool) -> None:
     with pytest.raises(SolveError) as caught:
-        odeint(
-            lambda t, y: -1000 * (y - torch.cos(t)), vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=100
-        )
-    assert ("Take an implicit method, method='rodas5p'" in str(caught.value)) is named
+        odeint(rotation, vector(1.0, 0.0), [0.0, 50.0], method=name, max_steps=3)
+    assert ("take method='rodas5p'" in str(caught.value)) is named
 
 
 def test_a_net_of_another_number_type_than_the_state_is_told_in_a_sentence() -> None:

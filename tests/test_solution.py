@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 import pickle
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from node_core import odeint
-from node_core.fields.mlp.mlp import MLPField
-from node_core.fields.systems.systems import SYSTEMS
-from node_core.native.library import SWITCH
 from node_core.solution import SolveError, Status, StepLog
 from tests.solvers.problems import rotation, vector
 
@@ -67,49 +63,6 @@ def test_logs_and_stats_pickle() -> None:
     steps, stats = pickle.loads(pickle.dumps((solution.steps, solution.stats)))
     np.testing.assert_array_equal(steps.dt, solution.steps.dt)
     assert stats == solution.stats
-
-
-def test_the_stats_tell_which_engine_ran_and_why_no_faster_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SWITCH, "0")
-    net = MLPField(2, (8,), dtype=torch.float64)
-    y0, rows = vector(1.0, 0.0), torch.ones(3, 2, dtype=torch.float64)
-
-    def engine(f: Any, y0: torch.Tensor, **options: Any) -> tuple[str, str]:
-        stats = odeint(f, y0, [0.0, 1.0], **options).stats
-        return stats.engine, stats.engine_reason
-
-    assert engine(net, rows) == ("closed form", "")
-    found, reason = engine(rotation, y0)
-    assert found == "torch" and reason.startswith("f brings no derivatives of its own")
-    assert engine(SYSTEMS["lorenz"].field(), vector(1.0, 1.0, 1.0)) == ("numpy", "")
-    assert engine(rotation, y0, method="rodas5p") == ("numpy", "")
-    assert engine(rotation, y0, method="scipy_radau") == ("scipy", "")
-    for options, word in (
-        ({"batch": "per_sample"}, "per_sample"),
-        ({"method": "rk4", "dt": 0.5}, "at most 8 evaluations"),
-        ({"jumps": [0.5]}, ""),
-        ({"params": [net.weight_1]}, "all parameters"),
-        ({"method": "rodas5p"}, "not method='rodas5p'"),
-    ):
-        found, reason = engine(net, rows, **options)
-        assert (found == "torch") == bool(word)
-        assert word in reason and bool(word) == bool(reason)
-
-
-@pytest.mark.parametrize("gradient", ["backprop", "checkpointed", "adjoint", "interpolated"])
-def test_the_stats_of_the_way_back_tell_the_engine_too(
-    monkeypatch: pytest.MonkeyPatch, gradient: str
-) -> None:
-    monkeypatch.setenv(SWITCH, "0")
-    y0 = torch.ones(3, 2, dtype=torch.float64)
-    for f, engine in (
-        (MLPField(2, (8,), dtype=torch.float64), "closed form"),
-        (torch.nn.Linear(2, 2).double(), "torch"),
-    ):
-        field = f if engine == "closed form" else lambda t, y, f=f: f(y)
-        solution = odeint(field, y0, [0.0, 1.0], gradient=gradient, params=f.parameters())
-        solution.ys.sum().backward()
-        assert (solution.stats.engine, solution.backward_stats.engine) == (engine, engine)
 
 
 def test_nothing_of_a_backward_pass_is_there_before_it() -> None:

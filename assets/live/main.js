@@ -142,28 +142,6 @@ export class LiveView extends RunView {
     this.dirty = true;
   }
 
-  /** How it is looked at; of a time that runs, only that it does. */
-  camera() {
-    const { projection, layers, backward } = this.scene;
-    const { sweeping, phase } = this.clock;
-    const [yaw, pitch] = [projection.yaw, projection.pitch].map((angle) => Math.round(1000 * angle) / 1000);
-    const time = sweeping ? {} : { phase: Math.round(1000 * phase) / 1000 };
-    return { view: projection.view, yaw, pitch, layers: [...layers].join(" "), backward, sweeping, ...time };
-  }
-
-  /** Look as another does. */
-  lookAs({ view, yaw, pitch, layers, backward, sweeping, phase }) {
-    const { scene, clock } = this;
-    Object.assign(scene.projection, { view: view ?? scene.projection.view, yaw: yaw ?? scene.projection.yaw, pitch: pitch ?? scene.projection.pitch });
-    if (layers) scene.layers = new Set(layers);
-    if (backward !== undefined && backward !== scene.backward) this.turn(backward);
-    if (sweeping !== undefined) clock.sweeping = sweeping && !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (phase !== undefined) clock.phase = phase;
-    this.showButtons();
-    this.readAt = 0;
-    this.dirty = true;
-  }
-
   take(snapshot, time) {
     super.take(snapshot, time);
     if (this.shownFor !== this.buttonKey()) this.showButtons();

@@ -3,7 +3,7 @@
 import { Keeper } from "./keeper.js";
 import { LiveSocket } from "./socket.js";
 import { readTheme } from "./theme.js";
-import { pageListens, present, tellListeners, VIEWS as VIEWS_OF_PAGE } from "./views.js";
+import { pageListens, tellListeners, VIEWS as VIEWS_OF_PAGE } from "./views.js";
 import { Waiting } from "./waiting.js";
 import { unpack } from "./wire.js";
 
@@ -15,7 +15,6 @@ const SHARPEST = 2; // device pixels a CSS pixel: more cannot be seen in moving 
 /**
  * A view builds `canvas`, `context`, `numbers`, `note` and `way`, has a `scene` that can `clear()` and `take(snapshot, time)`,
  * takes `data` and `tell` from the page, and says `fit(height)`, `draw(time, seconds, width, height, late)` and `read(time)`.
- * Where others may see the same as its owner, it also says `camera()`, plain data, and takes one in `lookAs(camera)`.
  */
 export class RunView {
   constructor(root, scene) {
@@ -47,7 +46,6 @@ export class RunView {
   /** Show the run that the page's `data` names, which it says at each rerun of its script. */
   join() {
     const { data } = this;
-    this.root.toggleAttribute("data-bare", Boolean(data.bare));
     if (this.token !== data.token) {
       this.token = data.token;
       this.connect(data);
@@ -81,7 +79,7 @@ export class RunView {
 
   /** Tell the run, straight over the socket: the server answers at once, whatever is being computed. */
   command(word) {
-    if (this.data?.watching || !this.socket?.send({ command: word })) return false;
+    if (!this.socket?.send({ command: word })) return false;
     this.commanded = true;
     return true;
   }
@@ -98,14 +96,12 @@ export class RunView {
       this.look(this.data.picture);
       return;
     }
-    // Who only watches keeps nothing of it, and has no run here.
-    this.keeper = this.data.watching ? null : new Keeper(slot, token, (message) => this.socket.send(message));
-    if (this.keeper) remember();
-    this.toldCamera = this.looked = null;
+    remember();
+    this.keeper = new Keeper(slot, token, (message) => this.socket.send(message));
     this.socket = new LiveSocket(token, {
       snapshot: (buffer) => {
         const news = unpack(buffer);
-        if (this.keeper?.keep(news.arrays.kept)) return;
+        if (this.keeper.keep(news.arrays.kept)) return;
         if (this.waits.former) this.socket.send({ ack: true });
         else this.waiting = news;
       },
@@ -113,7 +109,7 @@ export class RunView {
       connection: (up) => this.waits.tell("trouble", up ? "" : "Connection lost; trying again…"),
       ended: () => {
         this.clear();
-        this.waits.tell("trouble", this.data.watching ? "This is not shown any more…" : "The server does not have this run any more…");
+        this.waits.tell("trouble", "The server does not have this run any more…");
         tellListeners();
         this.tell?.("ended");
         // The page's own connection may be broken still: what it is told is lost then.
@@ -149,44 +145,19 @@ export class RunView {
     const before = this.status;
     const { status, error, begun, resuming } = word;
     this.status = status;
-    this.keeper?.hear(word);
-    const news = this.keeper?.isNew(word, this.data.fate);
+    this.keeper.hear(word);
+    const news = this.keeper.isNew(word, this.data.fate);
     this.root.dataset.status = status;
     this.waits.hear(begun);
     this.waits.tell("trouble", status === "failed" ? error : resuming ? "Your net is being taken from this tab…" : "");
-    this.way.replaceChildren(...(this.keeper?.wayBack(word) ?? []));
+    this.way.replaceChildren(...this.keeper.wayBack(word));
     tellListeners();
-    if (this.data.watching) {
-      this.watch(word);
-      return;
-    }
     // The page is drawn again only for what it shows and did not do itself: a failure, its end, the run's end, what became
     // of a lost run, and where it asks for it, play and pause.
     const seen = [before, status].some((word) => word === "failed" || word === "finished");
     const changed = before !== undefined && before !== status;
     if (news || (changed && (seen || (this.commanded && this.data.follows)))) this.tellSoon(status);
     this.commanded = false;
-  }
-
-  // -- others who watch
-
-  /** Look as the owner does, when that changes; and have the page drawn again when the owner's shows something else. */
-  watch({ camera, changes }) {
-    const looked = JSON.stringify(camera);
-    if (looked !== this.looked && !this.data.bare) this.lookAs?.(camera);
-    this.looked = looked;
-    if (changes > this.data.changes && present()[0] === this) this.tellSoon(`changes ${changes}`);
-  }
-
-  /** Say how the run is looked at, where others look too. */
-  tellCamera() {
-    if (!this.data?.watched || !this.camera) {
-      this.toldCamera = null;
-      return;
-    }
-    const camera = this.camera();
-    const told = JSON.stringify(camera);
-    if (told !== this.toldCamera && this.socket?.send({ camera })) this.toldCamera = told;
   }
 
   /** Not at once, which would hold up the picture just when someone looks at it; and once for many. */
@@ -224,14 +195,12 @@ export class RunView {
     }
     this.draw(time, seconds, width, height, late);
     if (painting) {
-      if (this.data.pause) setTimeout(() => this.socket?.send({ ack: true }), this.data.pause);
-      else this.socket?.send({ ack: true });
+      this.socket?.send({ ack: true });
       if (this.snapshots === 1) this.root.dispatchEvent(new Event("painted", { bubbles: true, composed: true }));
     }
     if (time - this.readAt >= READ) {
       this.readAt = time;
       this.read(time);
-      this.tellCamera();
     }
   }
 

@@ -30,7 +30,6 @@ export const STYLE = `
   .way button { font: inherit; color: var(--st-primary-color); background: none; border: 0; padding: 0; cursor: pointer;
     text-decoration: underline; }
   .note:empty, .numbers:empty, .way:empty { display: none; }
-  [data-bare] .bar { display: none; }
   input[type="range"] { flex: 1 1 140px; accent-color: var(--st-primary-color); min-width: 100px; }
   .said { margin-left: auto; font-variant-numeric: tabular-nums; white-space: nowrap; }
   .time { width: 4.8em; flex: none; white-space: nowrap; contain: strict; height: 1.3em; font-variant-numeric: tabular-nums; }

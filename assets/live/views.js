@@ -26,7 +26,7 @@ export const present = (tokens) =>
  * Returns whether any socket took it.
  */
 export function command(name, tokens) {
-  const views = present(tokens).filter((view) => !view.data?.watching); // those of others stand beside
+  const views = present(tokens);
   const running = views.filter((view) => view.status === "running");
   const pausing = name === "toggle" && running.length > 0;
   const meant = pausing ? running : views;

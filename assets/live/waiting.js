@@ -82,8 +82,7 @@ export class Waiting {
   /** In step with others, a run waits for those that are behind. */
   beside() {
     const at = (view) => Number(view.root.dataset.iteration);
-    const own = present().filter((view) => !view.data?.watching && !this.view.data?.watching);
-    const behind = own.find((view) => view.status === "running" && at(view) < at(this.view));
+    const behind = present().find((view) => view.status === "running" && at(view) < at(this.view));
     return behind && `Waiting for the run beside it, which catches up: it is at iteration ${at(behind)}.`;
   }
 

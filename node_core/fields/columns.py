@@ -7,7 +7,6 @@ its state over once, and back at its end; nothing in between knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -26,35 +25,19 @@ class ColumnField:
     Args:
         parameters: whether df/dtheta is asked for; a frozen field's is left out of what `vjp` and `linearize` return.
         graph: how the field is called under autograd; as it is if None.
-        snapshot: its weights as they are now, for who needs no torch to solve with them; then what `compiled(snapshot)`
-            returns is made where it is first asked for. None: `compiled()` is made now.
     """
 
     accepts_float_time = True
     closed_form = True
 
     def __init__(
-        self,
-        field: Any,
-        parameters: bool = True,
-        graph: Callable[[Any, Tensor], Tensor] | None = None,
-        snapshot: Any = None,
+        self, field: Any, parameters: bool = True, graph: Callable[[Any, Tensor], Tensor] | None = None
     ) -> None:
         self._graph = graph or field
         self._parameters = parameters
-        self._field, self.snapshot = field, snapshot
+        self._compiled = field.compiled()
         self.tape: Any = None
-        if snapshot is None:
-            self._compiled = field.compiled()
-
-    @cached_property
-    def _compiled(self) -> Any:
-        return self._field.compiled(self.snapshot)
-
-    @cached_property
-    def write(self) -> Callable[[float, Tensor, Tensor], None]:
-        """Writes f(t, y) into a third tensor, all (dim, n), outside of autograd."""
-        return getattr(self._compiled, "write", self._copy)
+        self.write: Callable[[float, Tensor, Tensor], None] = getattr(self._compiled, "write", self._copy)
 
     def keep_evaluations(self, n: int) -> None:
         """Keep what evaluations on (dim, n) computed for the way back, if the field can (see `MLPTape`)."""

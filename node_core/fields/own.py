@@ -29,7 +29,7 @@ def has_closed_form(f: object, name: str) -> bool:
     """Whether f's method `name` makes the closed form of what f computes: for its very class alone, not a subclass."""
     while isinstance(f, Around):
         f = f.inner
-    return isinstance(f, HandWritten) and name in vars(type(f)) and is_plain(f)
+    return isinstance(f, HandWritten) and name in vars(type(f)) and _is_plain(f)
 
 
 def own_method(f: object, name: str) -> Callable[..., Any] | None:
@@ -39,7 +39,7 @@ def own_method(f: object, name: str) -> Callable[..., Any] | None:
     `has_jacobian = False` of an instance whose class has one.
     """
     found = getattr(f, name, None)
-    if not callable(found) or not getattr(f, f"has_{name}", True) or not is_plain(f):
+    if not callable(found) or not getattr(f, f"has_{name}", True) or not _is_plain(f):
         return None
     if name in getattr(f, "__dict__", ()):
         return found
@@ -49,12 +49,6 @@ def own_method(f: object, name: str) -> Callable[..., Any] | None:
         if not CALLS.isdisjoint(vars(cls)):
             return None
     return None
-
-
-def own_halves(f: object) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
-    """dq(t, p) and dp(t, q) of a separable field (see `separable`); None of another one."""
-    dq, dp = own_method(f, "dq"), own_method(f, "dp")
-    return None if dq is None or dp is None else (dq, dp)
 
 
 def own_word(f: object, name: str) -> Any:
@@ -78,7 +72,7 @@ def is_autonomous(f: object) -> bool:
     return bool(said) if said is not None else depends is not None and not depends
 
 
-def is_plain(f: object) -> bool:
+def _is_plain(f: object) -> bool:
     """Whether calling f runs its class's forward, on its own parameters: always so for what is no module."""
     if not isinstance(f, nn.Module):
         return True
@@ -95,7 +89,6 @@ def _is_untouched(module: nn.Module) -> bool:
     return (
         not any(hooks)
         and "forward" not in vars(module)
-        and getattr(module, "_compiled_call_impl", None) is None
         and "parametrizations" not in module._modules
         and not any(isinstance(value, Tensor) and value.requires_grad for value in vars(module).values())
     )

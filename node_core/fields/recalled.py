@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from node_core.fields.own import Around, is_autonomous, own_halves, own_method, own_word
+from node_core.fields.own import Around, is_autonomous, own_method, own_word
 
 
 class Recalled(Around):
@@ -40,8 +40,6 @@ class Recalled(Around):
         self.autonomous = is_autonomous(f)
         if own_method(f, "jacobian") is not None:
             self.jacobian = lambda t, y: self._call("jacobian", t, y)
-        if own_halves(f) is not None:
-            self.dq, self.dp = lambda t, p: self._call("dq", t, p), lambda t, q: self._call("dp", t, q)
 
     def __call__(self, t: Any, y: Any) -> Any:
         """Return f(t, y)."""

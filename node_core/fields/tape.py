@@ -33,16 +33,6 @@ class Tape:
         self._places[place] = count
         self._count = count + 1
 
-    @property
-    def count(self) -> int:
-        """How many evaluations are kept."""
-        return self._count
-
-    def restart(self) -> None:
-        """Forget them all, and number the next ones from 0 again."""
-        self._count = 0
-        self._places.clear()
-
     def find(self, values: Sequence[Tensor | None]) -> list[int] | None:
         """The numbers of the evaluations that made these values; None if one was not kept."""
         places = self._places

@@ -20,12 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from node_core.gradients.generators import refuse_random
-from node_core.gradients.mode import Request, Trace, flatten, run_through, split, write_record
+from node_core.gradients.mode import Request, Trace, flatten, run_through, write_record
 from node_core.gradients.vjp import vjp_of
-from node_core.native.solve import NOTHING, STEPS, solve_fast
 from node_core.solution import SolveError
-from node_core.solvers.diagnosis.diagnose import Record, diagnose
 from node_core.solvers.loop import Row
 from node_core.solvers.problem import Problem
 from node_core.solvers.solve import Solved, solve
@@ -59,10 +56,16 @@ class AdjointRun:
 
     def forward(self) -> Tensor:
         """Solve; keep the outputs, and the dense output only if it was asked for."""
-        keep = STEPS if self._keep_forward or self.request.keep_dense else NOTHING
+        keep = self._keep_forward or self.request.keep_dense
         with torch.no_grad():
-            self.solved = solve_fast(self.problem, keep=keep, events=self.request.events, f0=self.request.f0)
-        refuse_random(self.request.generators, "in the backward solve of a continuous adjoint")
+            self.solved = solve(self.problem, keep_steps=keep, event=self.request.event, f0=self.request.f0)
+        generators = self.request.generators
+        if generators is not None and generators.moved():
+            raise ValueError(
+                "f draws random numbers at every call (dropout, torch.randn), so that it is another function in the "
+                "backward solve of a continuous adjoint: take gradient='backprop' or 'checkpointed', draw once before "
+                "the solve, or call f.eval()"
+            )
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -72,9 +75,8 @@ class AdjointRun:
         with torch.no_grad():
             adjoint, gradient = back.run(grad_ys)
         wall_time = time.perf_counter() - started
-        engine = "closed form" if self.solved.engine == "native" else self.solved.engine
-        write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians, engine)
-        return adjoint, split(gradient, self.problem.params)
+        write_record(self.request, back.rows, back.nfe, wall_time, back.trace, back.n_jacobians)
+        return adjoint, _split(gradient, self.problem.params)
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:
         """Refused: the backward solve is not part of any graph."""
@@ -91,7 +93,6 @@ class _BackwardSolve:
         self, problem: Problem, solved: Solved, seminorm: bool, keep_forward: bool, request: Request
     ) -> None:
         self._problem, self._solved = problem, solved
-        self._settings = request.backward or problem.settings
         self._seminorm = seminorm
         self._z_of_t: Callable[[Sequence[float]], Tensor] | None = solved.dense if keep_forward else None
         self.trace = Trace(request.record_adjoint)
@@ -108,11 +109,11 @@ class _BackwardSolve:
         size = float(grad_ys.abs().max()) if grad_ys.numel() else 0.0
         self._scale = size if size > 0 else 1.0
         jumps = grad_ys / self._scale
-        a = torch.zeros_like(problem.y0)
-        gradient = torch.zeros_like(flatten(problem.params, a), dtype=a.dtype)
+        parameters = sum(p.numel() for p in problem.params)
+        a, gradient = torch.zeros_like(problem.y0), problem.y0.new_zeros(parameters)
         # Observations without a gradient are not stopped at.
         times = [i for i in range(len(ys)) if i == 0 or bool(jumps[i].any())]
-        dt0 = self._settings.dt0
+        dt0 = problem.settings.dt0
         for k in range(len(times) - 1, -1, -1):
             i = times[k]
             self._record(ts[i], a, ys[i], gradient)
@@ -130,7 +131,7 @@ class _BackwardSolve:
     ) -> tuple[Tensor, Tensor, float | None]:
         parts = [a, gradient] if self._z_of_t is not None else [z, a, gradient]
         state = flatten(parts, a)
-        settings = self._settings
+        settings = self._problem.settings
         if settings.method.family == "implicit" and state.numel() > LARGEST_IMPLICIT_STATE:
             raise SolveError(
                 f"the augmented state has {state.numel()} entries, too many for the Jacobian that "
@@ -153,9 +154,8 @@ class _BackwardSolve:
         self.n_jacobians += solved.n_jacobians
         self.nfe += self._vjp.nfe - before
         if not solved.status.ok:
-            why = diagnose(problem, Record.of(solved))
             raise SolveError(
-                f"the backward solve of the adjoint failed: {solved.message}: {why}; or take gradient='checkpointed', "
+                f"the backward solve of the adjoint failed: {solved.message}; or take gradient='checkpointed', "
                 "which solves nothing backward"
             )
         if self.trace.wanted and solved.rows:
@@ -176,7 +176,7 @@ class _BackwardSolve:
     def _augmented(self, t: Tensor, state: Tensor) -> Tensor:
         n = self._n
         value, ga, gp = self._vjp(float(t), state[:n].view(self._shape), state[n : 2 * n].view(self._shape))
-        return torch.cat([value.reshape(-1), -ga.reshape(-1), -flatten(gp, ga)])
+        return torch.cat([value.reshape(-1), -ga.reshape(-1), *(-g.reshape(-1) for g in gp)])
 
     def _augmented_from_dense(self, t: Tensor, state: Tensor) -> Tensor:
         assert self._z_of_t is not None
@@ -184,7 +184,7 @@ class _BackwardSolve:
         # The first state is y0 itself: a Jacobian of the augmented state must not go on into what that is made of.
         z = self._z_of_t([self._clamped(time_)])[0].detach()
         _, ga, gp = self._vjp(time_, z, state[: self._n].view(self._shape))
-        return torch.cat([-ga.reshape(-1), -flatten(gp, ga)])
+        return torch.cat([-ga.reshape(-1), *(-g.reshape(-1) for g in gp)])
 
     def _clamped(self, t: float) -> float:
         """A backward step may end a rounding error outside of the forward solve."""
@@ -216,3 +216,9 @@ class _BackwardSolve:
     def _record(self, t: float, a: Tensor, z: Tensor, gradient: Tensor) -> None:
         if self.trace.wanted:
             self.trace.add(t, a * self._scale, z, gradient * self._scale)
+
+
+def _split(flat: Tensor, params: Sequence[Tensor]) -> list[Tensor]:
+    """The pieces of a flat vector, shaped as the parameters."""
+    pieces = flat.split([p.numel() for p in params]) if params else ()
+    return [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)]

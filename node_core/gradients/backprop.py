@@ -32,7 +32,7 @@ def solve_with_gradient(problem: Problem, request: Request) -> Solved:
 
 
 def _solve(request: Request, problem: Problem) -> Solved:
-    solved = solve(problem, keep_steps=True, events=request.events, f0=request.f0)
+    solved = solve(problem, keep_steps=True, event=request.event, f0=request.f0)
     if solved.ys.requires_grad:
         _Watch(problem, request, solved)
     return solved

@@ -23,15 +23,13 @@ from torch import Tensor
 from node_core.fields.linearization import WritingLinearization
 from node_core.gradients.mode import Request, Trace, flatten, replayed_rows, write_record
 from node_core.gradients.vjp import linearize
-from node_core.native.solve import EVALUATIONS, STEPS, solve_fast
-from node_core.native.tape import reversed_rows
 from node_core.solvers.field_clock import inside
 from node_core.solvers.held import Held
 from node_core.solvers.problem import CountedField, Problem
-from node_core.solvers.solve import Solved
+from node_core.solvers.solve import Solved, solve
 from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.implicit import retrace
-from node_core.solvers.steppers.step import Step, with_end_slope
+from node_core.solvers.steppers.step import with_end_slope
 
 
 @dataclass(frozen=True)
@@ -47,21 +45,21 @@ class Outputs:
     cut: bool = False
 
 
-def outputs_of(solved: Solved, steps: Sequence[tuple[float, float]]) -> list[Outputs]:
-    """Assign the rows of ys, but for the first, to the steps that produced them, each given as (t, dt)."""
-    ts, crossing = solved.times, solved.crossing
+def outputs_of(solved: Solved) -> list[Outputs]:
+    """Assign the rows of ys, but for the first, to the steps that produced them."""
+    steps, ts, crossing = solved.steps, solved.times, solved.crossing
     found: list[Outputs] = []
     i = 1
-    for n, (t, dt) in enumerate(steps):
+    for n, step in enumerate(steps):
         last = n + 1 == len(steps)
-        t1 = solved.t_end if last else steps[n + 1][0]
+        t1 = solved.t_end if last else steps[n + 1].t
         cut = last and crossing is not None and crossing.theta < 1.0
-        forward = 1.0 if dt > 0 else -1.0
+        forward = 1.0 if step.dt > 0 else -1.0
         first = i
         while i < len(ts) and ((ts[i] - t1) * forward < 0 or (cut and ts[i] == t1)):
             i += 1
         inside = tuple(range(first, i))
-        thetas = [(ts[j] - t) / dt for j in inside]
+        thetas = [(ts[j] - step.t) / step.dt for j in inside]
         if cut and crossing is not None:
             thetas[-1] = crossing.theta
         first = i
@@ -69,10 +67,6 @@ def outputs_of(solved: Solved, steps: Sequence[tuple[float, float]]) -> list[Out
             i += 1
         found.append(Outputs(inside, tuple(thetas), tuple(range(first, i)), cut))
     return found
-
-
-def _times(steps: Sequence[Step]) -> list[tuple[float, float]]:
-    return [(step.t, step.dt) for step in steps]
 
 
 class DiscreteRun:
@@ -92,9 +86,11 @@ class DiscreteRun:
 
     def forward(self) -> Tensor:
         """Solve and keep the accepted steps, and what their stages computed if all are to be linearised together."""
-        keep = EVALUATIONS if self._steps_at_once is None else STEPS
+        keep = getattr(self.problem.f, "keep_evaluations", None)
+        if keep is not None and self._steps_at_once is None:
+            keep(self.problem.y0.shape[-1])
         with torch.no_grad():
-            self.solved = solve_fast(self.problem, keep=keep, events=self.request.events, f0=self.request.f0)
+            self.solved = solve(self.problem, keep_steps=True, event=self.request.event, f0=self.request.f0)
         return self.solved.ys
 
     def backward(self, grad_ys: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -102,21 +98,13 @@ class DiscreteRun:
         started = time.perf_counter()
         solved, problem = self.solved, self.problem
         trace = Trace(self.request.record_adjoint)
-        if solved.tape is not None and not trace.wanted:
-            shapes = [p.shape for p in problem.params]
-            adjoint, gradients, nfe = solved.tape.back(grad_ys, solved.times, shapes)
-            wall_time = time.perf_counter() - started
-            write_record(self.request, reversed_rows(solved.rows), nfe, wall_time, trace, engine="native")
-            return adjoint, gradients
         sweep_type = StageSweep if isinstance(solved.stepper, ExplicitStepper) else GraphSweep
         sweep = sweep_type(problem, solved, self._steps_at_once or max(1, len(solved.steps)))
-        outputs = outputs_of(solved, _times(solved.steps))
+        outputs = outputs_of(solved)
         adjoint = sweep.run(grad_ys, outputs, trace)
         wall_time = time.perf_counter() - started
-        rows = replayed_rows(solved.steps)
-        engine = "closed form" if solved.tape is not None else solved.engine
-        write_record(self.request, rows, sweep.nfe, wall_time, trace, engine=engine)
-        return adjoint, sweep.gradients.totals()
+        write_record(self.request, replayed_rows(solved.steps), sweep.nfe, wall_time, trace)
+        return adjoint, sweep.parameter_gradients()
 
     def backward_in_graph(self, y0: Tensor, params: Sequence[Tensor], grad_ys: Tensor) -> Sequence[Tensor]:
         """Replay the accepted steps under autograd, and let it differentiate the sweep."""
@@ -130,7 +118,7 @@ class DiscreteRun:
         assert stepper is not None
         f = CountedField(problem.f, problem.y0)
         rows, y = [y0[None]], y0
-        for step, out in zip(solved.steps, outputs_of(solved, _times(solved.steps)), strict=True):
+        for step, out in zip(solved.steps, outputs_of(solved), strict=True):
             with inside(problem.clock, step.t, step.dt):
                 result = retrace(stepper, f, step, y)
                 if out.inside:
@@ -142,32 +130,13 @@ class DiscreteRun:
         return torch.cat(rows)
 
 
-class ParameterGradients:
-    """dL/dtheta, added up on a way back."""
-
-    def __init__(self, params: Sequence[Tensor]) -> None:
-        self._params = params
-        self._totals: list[Tensor] | None = None
-
-    def totals(self) -> Sequence[Tensor]:
-        """The sums so far."""
-        return self._totals or [torch.zeros_like(p) for p in self._params]
-
-    def add(self, gradients: Sequence[Tensor]) -> None:
-        """Add what some of the steps contribute."""
-        if self._totals is None:
-            self._totals = list(gradients)
-        else:
-            self._totals = [total + new for total, new in zip(self._totals, gradients, strict=True)]
-
-
 class Sweep:
     """A reverse sweep over all steps; subclasses know how to go back through some of them."""
 
     def __init__(self, problem: Problem, solved: Solved, steps_at_once: int) -> None:
         self.problem, self.solved, self.steps_at_once = problem, solved, steps_at_once
         self.nfe = 0
-        self.gradients = ParameterGradients(problem.params)
+        self._gradients: list[Tensor] | None = None
 
     def run(self, grad_ys: Tensor, outputs: Sequence[Outputs], trace: Trace) -> Tensor:
         """Return dL/dy0."""
@@ -182,7 +151,7 @@ class Sweep:
             t0,
             adjoint,
             self.problem.y0,
-            flatten(self.gradients.totals(), adjoint) if trace.wanted else None,
+            flatten(self.parameter_gradients(), adjoint) if trace.wanted else None,
         )
         return adjoint
 
@@ -192,10 +161,21 @@ class Sweep:
         """Return dL/dy at the start of these steps, given it at their end."""
         raise NotImplementedError
 
+    def parameter_gradients(self) -> Sequence[Tensor]:
+        """dL/dtheta over the steps visited so far."""
+        return self._gradients or [torch.zeros_like(p) for p in self.problem.params]
+
+    def add_gradients(self, gradients: Sequence[Tensor]) -> None:
+        """Add what some steps contribute to dL/dtheta."""
+        if self._gradients is None:
+            self._gradients = list(gradients)
+        else:
+            self._gradients = [total + new for total, new in zip(self._gradients, gradients, strict=True)]
+
     def arrive(self, n: int, adjoint: Tensor, grad_ys: Tensor, out: Outputs, trace: Trace) -> Tensor:
         """dL/dy at the end of step n, with the jumps of the outputs there."""
         if trace.wanted and not out.cut:
-            step, gradient = self.solved.steps[n], flatten(self.gradients.totals(), adjoint)
+            step, gradient = self.solved.steps[n], flatten(self.parameter_gradients(), adjoint)
             trace.add(step.t + step.dt, adjoint, step.result.y1, gradient)
         for row in out.at_end:
             adjoint = adjoint + grad_ys[row]
@@ -227,7 +207,7 @@ class GraphSweep(Sweep):
                     ends.append(stepper.interpolate(f, again, out.thetas))
                     cotangents.append(grad_ys[list(out.inside)])
                 (adjoint,), gradients = held.derivatives(ends, (y,), cotangents)
-            self.gradients.add(gradients)
+            self.add_gradients(gradients)
         self.nfe += f.nfe
         return adjoint
 
@@ -243,14 +223,26 @@ class StageSweep(Sweep):
         for n, part in zip(reversed(indices), reversed(parts), strict=True):
             step, out = self.solved.steps[n], outputs[n]
             adjoint = self.arrive(n, adjoint, grad_ys, out, trace)
+            shape = adjoint.shape
+            # Row 0 of `known` is lambda, the others are the cotangents of the outputs inside the step.
             known = adjoint[None]
             if out.inside:
                 known = torch.cat((known, grad_ys[out.inside[0] : out.inside[-1] + 1]))
+            known = known.reshape(len(out.inside) + 1, -1)
+            # kappa begins as the part known beforehand. v begins as zeros, so that one product with all of it adds the
+            # stages visited so far.
+            kappa = torch.mm(part.weights, known).mul_(step.dt)
+            v = torch.zeros_like(kappa)
+            vt, vjp, dt = v.T, part.linear.vjp, step.dt
+            flat, shaped, slots = kappa.unbind(), kappa.view(-1, *shape).unbind(), v.view(-1, *shape).unbind()
             with inside(self.problem.clock, step.t, step.dt):
-                adjoint = part.back(known, step.dt)
-            self.nfe += len(part.stages)
+                for i in range(len(flat) - 1, -1, -1):
+                    flat[i].addmv_(vt, part.later[i], alpha=dt)
+                    vjp(part.stages[i], shaped[i], slots[i])
+            adjoint = (known.sum(0) + v.sum(0)).view(shape)
+            self.nfe += len(flat)
         for linear in linears:
-            self.gradients.add(linear.parameter_gradients() if self.problem.params else ())
+            self.add_gradients(linear.parameter_gradients() if self.problem.params else ())
         return adjoint
 
     def _parts(
@@ -301,22 +293,3 @@ class Part(NamedTuple):
     weights: Tensor
     later: list[Tensor]
     linear: WritingLinearization
-
-    def back(self, known: Tensor, dt: float) -> Tensor:
-        """dL/dy at the start of the step of length dt.
-
-        Args:
-            known: dL/dy at its end, then those of the outputs inside of it, (1 + outputs, \\*y.shape).
-        """
-        shape = known.shape[1:]
-        known = known.reshape(len(known), -1)
-        # kappa begins as the part known beforehand. v begins as zeros, so that one product with all of it adds the
-        # stages visited so far.
-        kappa = torch.mm(self.weights, known).mul_(dt)
-        v = torch.zeros_like(kappa)
-        vt, vjp = v.T, self.linear.vjp
-        flat, shaped, slots = kappa.unbind(), kappa.view(-1, *shape).unbind(), v.view(-1, *shape).unbind()
-        for i in range(len(flat) - 1, -1, -1):
-            flat[i].addmv_(vt, self.later[i], alpha=dt)
-            vjp(self.stages[i], shaped[i], slots[i])
-        return (known.sum(0) + v.sum(0)).view(shape)

@@ -29,16 +29,3 @@ class Generators:
 
     def _now(self) -> list[Tensor]:
         return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self.devices)]
-
-
-def refuse_random(generators: Generators | None, where: str) -> None:
-    """Refuse a field that drew random numbers in a solve whose way back asks it elsewhere.
-
-    Raises:
-        ValueError: it did; `where` says what f is another function in.
-    """
-    if generators is not None and generators.moved():
-        raise ValueError(
-            f"f draws random numbers at every call (dropout, torch.randn), so that it is another function {where}: "
-            "take gradient='backprop' or 'checkpointed', draw once before the solve, or call f.eval()"
-        )

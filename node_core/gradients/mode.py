@@ -23,7 +23,7 @@ from node_core.solution import AdjointCurve, AdjointRecord, BackwardRecord, Solv
 from node_core.solvers.events import Event
 from node_core.solvers.follow import follow
 from node_core.solvers.loop import Row
-from node_core.solvers.problem import Problem, Settings
+from node_core.solvers.problem import Problem
 from node_core.solvers.solve import Solved
 
 
@@ -34,24 +34,22 @@ class Request:
     Attributes:
         record, record_adjoint: where the backward pass leaves its steps, and whether also a(t).
         keep_dense: whether dense output is wanted.
-        events: where to stop, and what to record.
+        event: where to stop.
         f0: f(ts[0], y0) where it is known.
         restore: states in the user's layout.
         named: whether the parameters were named, so that nothing else gets a gradient.
         probe, generators: the field at the start, and the random state before it, of a solve that calls f again.
-        backward: how to solve backward, where not as forward.
     """
 
     record: BackwardRecord
     record_adjoint: bool = False
     keep_dense: bool = False
-    events: Sequence[Event] = ()
+    event: Event | None = None
     f0: Tensor | None = None
     restore: Callable[[Tensor], Tensor] = lambda y: y
     named: bool = False
     probe: Probe | None = None
     generators: Generators | None = None
-    backward: Settings | None = None
 
 
 class Run(Protocol):
@@ -159,20 +157,13 @@ class Trace:
 
 
 def write_record(
-    request: Request,
-    rows: Sequence[Row],
-    nfe: int,
-    wall_time: float,
-    trace: Trace,
-    n_jacobians: int = 0,
-    engine: str = "torch",
+    request: Request, rows: Sequence[Row], nfe: int, wall_time: float, trace: Trace, n_jacobians: int = 0
 ) -> None:
     """Fill in what `Solution.backward_steps`, `backward_stats` and `adjoint` show."""
     record = request.record
     nfe += request.probe is not None  # which is looked at again
     record.steps = StepLog.from_rows(rows)
-    steps = record.steps
-    record.stats = SolveStats(nfe, steps.n_accepted, steps.n_rejected, wall_time, n_jacobians, engine)
+    record.stats = SolveStats(nfe, record.steps.n_accepted, record.steps.n_rejected, wall_time, n_jacobians)
     record.adjoint = trace.finish(request.restore)
 
 
@@ -182,21 +173,5 @@ def replayed_rows(steps: Sequence[Any]) -> list[Row]:
 
 
 def flatten(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
-    """One flat vector of several tensors; complex ones (parameters) as pairs of reals."""
-    return torch.cat([_reals(tensor).reshape(-1) for tensor in tensors]) if tensors else like.new_zeros(0)
-
-
-def split(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The pieces of such a vector, shaped as these tensors."""
-    shapes = [_reals(tensor).shape for tensor in tensors]
-    pieces = [
-        piece.view(shape) for piece, shape in zip(flat.split([*map(math.prod, shapes)]), shapes, strict=True)
-    ]
-    return [
-        torch.complex(*piece.unbind(-1)) if tensor.is_complex() else piece
-        for piece, tensor in zip(pieces, tensors, strict=True)
-    ]
-
-
-def _reals(tensor: Tensor) -> Tensor:
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    """One flat vector of several tensors."""
+    return torch.cat([tensor.reshape(-1) for tensor in tensors]) if tensors else like.new_zeros(0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from node_core.fields.own import Around, is_autonomous, own_halves, own_method, own_word
+from node_core.fields.own import Around, is_autonomous, own_method, own_word
 from node_core.gradients.probe import shapes_of, walk
 from node_core.solvers.dual import carries_tangent
 
@@ -38,29 +38,23 @@ class Watched(Around):
         self._calls = 0
         self.accepts_float_time = own_word(f, "accepts_float_time")
         self.autonomous = is_autonomous(f)
-        own, pair = own_method(f, "jacobian"), own_halves(f)
+        own = own_method(f, "jacobian")
         if own is not None:
             self.jacobian = own
-        if pair is not None:
-            dq, dp = pair
-            self.dq, self.dp = lambda t, p: self._call(dq, t, p), lambda t, q: self._call(dp, t, q)
 
     def __call__(self, t: Any, y: Tensor) -> Any:
         """Return f(t, y)."""
-        return self._call(self.inner, t, y)
-
-    def _call(self, f: Callable[[Any, Tensor], Any], t: Any, y: Tensor) -> Any:
         self._calls += 1
         n = self._calls
-        return f(t, y) if n & (n - 1) and n % 64 else self._look(f, t, y)
+        return self.inner(t, y) if n & (n - 1) and n % 64 else self._look(t, y)
 
-    def _look(self, f: Callable[[Any, Tensor], Any], t: Any, y: Tensor) -> Any:
+    def _look(self, t: Any, y: Tensor) -> Any:
         """The same, with a look at its graph and its tangent."""
         recorded = torch.is_grad_enabled()
         # A detached tensor has lost its tangent: only what would bring a graph is detached.
         state = y if recorded or not y.requires_grad else y.detach()
         with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
-            value = f(t, state)
+            value = self.inner(t, state)
             if not isinstance(value, Tensor):
                 return value
             if self._tangents and carries_tangent(value):
@@ -69,17 +63,17 @@ class Watched(Around):
                     "so there, too (add 0 times it), or take a method of this library and gradient='backprop'"
                 )
             if self._known is not None and value.requires_grad:
-                self._refuse_others(f, t, state, value)
+                self._refuse_others(t, state, value)
         return value if recorded or not value.requires_grad else value.detach()
 
-    def _refuse_others(self, f: Callable[[Any, Tensor], Any], t: Any, y: Tensor, value: Tensor) -> None:
+    def _refuse_others(self, t: Any, y: Tensor, value: Tensor) -> None:
         assert self._known is not None
         known = (*self._known, y) if y.requires_grad else self._known
         _, others = walk(value, known)
         if others:
             # Leaves that f makes for itself are others at the next call.
             with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):
-                _, again = walk(f(t, y), known)
+                _, again = walk(self.inner(t, y), known)
             others = tuple(leaf for leaf in others if any(leaf is other for other in again))
         if others:
             raise ValueError(

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from node_core.runs.chunk import Chunk, Resumed
 from node_core.runs.lockstep import Lockstep
-from node_core.runs.shared import Fork
-from node_core.runs.snapshot import Row, thinned, unpack
+from node_core.runs.snapshot import Row, unpack
 from node_core.runs.worker import TaskError
 
 RunStatus = Literal["paused", "running", "failed", "finished"]
@@ -26,7 +25,6 @@ _SHORTEST_CHUNK = 0.02  # s; the display shows no more than 60 pictures a second
 _UNWATCHED_CHUNK = 0.3  # s; nobody misses a picture
 _FLOAT = sys.getsizeof(0.0)
 _HISTORY = 4096  # rows; when full, every second one is dropped
-_FORKED = 400  # rows that another run takes over
 _READ = 30.0  # s of playing on after which what had become of a lost run was read
 
 
@@ -240,23 +238,6 @@ class Run:
         """After a failure the curves end where the last good state was; until then they show what happened."""
         if self.status == "failed":
             del self.rows[self.good_rows :]
-
-    # -- what another begins from
-
-    def fork(self) -> Fork | None:
-        """It as it stands; None before its first picture."""
-        if self.good is None:
-            return None
-        picture = self.snapshot if self.good is self.state and self.status != "failed" else None
-        rows = tuple(thinned(self.rows[: self.good_rows], _FORKED))
-        return Fork(self.task, self.config, self.good, picture, rows)
-
-    def begin_as(self, fork: Fork) -> None:
-        """Stand where another stood; `initial` is its state. Where its picture is here, none has to be computed."""
-        self.rows, self.good_rows = list(fork.rows), len(fork.rows)
-        if fork.picture is not None:
-            self.snapshot, self.pending, self.sequence = fork.picture, None, self.sequence + 1
-        self.size = self._measure()
 
     # -- its next chunk
 

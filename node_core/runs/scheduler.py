@@ -29,7 +29,6 @@ from node_core.runs.kept import KeptRuns
 from node_core.runs.lockstep import join, part
 from node_core.runs.machine import MIB
 from node_core.runs.record import Run, View
-from node_core.runs.shared import Fork
 from node_core.runs.shipped import find
 from node_core.runs.snapshot import Row
 from node_core.runs.worker import check_task
@@ -107,45 +106,16 @@ class LiveRuns:
         # Hexadecimal: a token becomes part of a component's key, in which Streamlit allows no "__".
         token = secrets.token_hex(24) if token is None else token
         with self._lock:
-            self._submit(self._admit(token, Run(task, config, state, self._clock(), budget)))
+            if token in self._runs:
+                raise ValueError(f"A live run named {token!r} exists: reset it or take another name.")
+            if not self._make_room(self._limit - 1):
+                raise ValueError(
+                    f"The server is busy with {len(self._runs)} live runs, the most it has room for: try again in a "
+                    "minute."
+                )
+            run = self._runs[token] = Run(task, config, state, self._clock(), budget)
+            self._submit(run)
         return token
-
-    def begin(self, fork: Fork, budget: float = 0.2) -> str:
-        """Make a run, paused, that stands where another stood, and goes back there when it is reset.
-
-        Returns:
-            Its token.
-
-        Raises:
-            ValueError: as of `start`.
-        """
-        check_task(fork.task, self._executor.packages)
-        token = secrets.token_hex(24)
-        with self._lock:
-            run = Run(fork.task, fork.config, fork.state, self._clock(), budget)
-            run.begin_as(fork)
-            self._submit(self._admit(token, run))
-        return token
-
-    def fork(self, token: str) -> Fork | None:
-        """The run as it stands, for others to begin from; None before its first picture.
-
-        Raises:
-            KeyError: no such run.
-        """
-        with self._lock:
-            return self._runs[token].fork()
-
-    def _admit(self, token: str, run: Run) -> Run:
-        if token in self._runs:
-            raise ValueError(f"A live run named {token!r} exists: reset it or take another name.")
-        if not self._make_room(self._limit - 1):
-            raise ValueError(
-                f"The server is busy with {len(self._runs)} live runs, the most it has room for: try again in a "
-                "minute."
-            )
-        self._runs[token] = run
-        return run
 
     def play(self, token: str) -> None:
         """Run on, also after a failure, then from the last good state."""

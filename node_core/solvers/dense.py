@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from node_core.solvers.field_clock import FieldClock, inside
 from node_core.solvers.results import is_the_same
@@ -34,11 +33,11 @@ class DenseSolution:
         steps: Sequence[Step],
         y0: Array,
         t_end: float,
-        join: Callable[[list[Array]], Array],
+        stack: Callable[[list[Array]], Array],
         clock: FieldClock | None = None,
     ) -> None:
         self._clock = clock
-        self._stepper, self._f, self._steps, self._y0, self._join = stepper, f, list(steps), y0, join
+        self._stepper, self._f, self._steps, self._y0, self._stack = stepper, f, list(steps), y0, stack
         self._ends = np.array([step.t + step.dt for step in steps[:-1]])
         self._t_end = t_end
         self._t_start = steps[0].t if steps else t_end
@@ -53,22 +52,21 @@ class DenseSolution:
         """
         _check_within(times, self._t_start, self._t_end)
         if not self._steps:
-            return self._join([self._y0[None] for _ in times])
-        at = np.asarray(times, dtype=np.float64)
-        where = np.searchsorted(self._sign * self._ends, self._sign * at)
-        order = np.argsort(where, kind="stable")
-        first_of_step = np.flatnonzero(np.diff(where[order])) + 1
-        values = self._join(
-            [self._within(int(where[rows[0]]), at[rows]) for rows in np.split(order, first_of_step)]
-        )
-        return values if bool((np.diff(where) >= 0).all()) else values[np.argsort(order)]
+            return self._stack([self._y0 for _ in times])
+        return self._stack(self._values(times))
 
-    def _within(self, index: int, times: NDArray[np.float64]) -> Array:
-        """y at times within one step."""
-        step = self._steps[index]
-        with inside(self._clock, step.t, step.dt):
-            thetas = ((times - step.t) / step.dt).tolist()
-            return self._stepper.interpolate(self._f, self.completed(index), thetas)
+    def _values(self, times: Sequence[float]) -> list[Array]:
+        where = np.searchsorted(self._sign * self._ends, self._sign * np.asarray(times, dtype=np.float64))
+        values: list[Array] = [None] * len(times)
+        for index in np.unique(where):
+            rows = np.flatnonzero(where == index)
+            with inside(self._clock, self._steps[index].t, self._steps[index].dt):
+                step = self.completed(int(index))
+                thetas = [(times[int(row)] - step.t) / step.dt for row in rows]
+                found = self._stepper.interpolate(self._f, step, thetas)
+            for row, value in zip(rows, found, strict=True):
+                values[row] = value
+        return values
 
     def completed(self, index: int) -> Step:
         """The step with all that its dense output needs.
@@ -86,18 +84,14 @@ class DenseSolution:
         return step
 
     def _unchanged(self, step: Step) -> Field:
-        """f, which is compared at its first call with what it was at the start of a step.
-
-        A symplectic step knows only its last entries there, the forces.
-        """
+        """f, which is compared at its first call with what it was at the start of a step."""
         looked = False
 
         def f(t: float, y: Array) -> Array:
             nonlocal looked
             if not looked:
-                known = step.result.stages[0]
                 with torch.no_grad():
-                    if not is_the_same(known, self._f(step.t, step.y0)[..., -known.shape[-1] :]):
+                    if not is_the_same(step.result.stages[0], self._f(step.t, step.y0)):
                         raise ValueError(CHANGED)
                 looked = True
             return self._f(t, y)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from node_core.fields.own import is_autonomous, own_halves, own_method
+from node_core.fields.own import is_autonomous, own_method
 from node_core.solvers.steppers.step import Array, Field
 
 
@@ -77,10 +77,6 @@ class TimedField:
         self.autonomous = is_autonomous(f)
         self._jacobian: Callable[[Any, Array], Array] | None = own_method(f, "jacobian")
         self.has_jacobian = self._jacobian is not None
-        pair = own_halves(f)
-        if pair is not None:
-            dq, dp = pair
-            self.dq, self.dp = lambda t, p: dq(clock(t), p), lambda t, q: dp(clock(t), q)
 
     def __call__(self, t: Any, y: Array) -> Any:
         """Return f(t, y)."""

@@ -19,8 +19,8 @@ from node_core.solvers.clock import Deadline
 from node_core.solvers.loop import Limits, LoopResult, Row
 from node_core.solvers.norms import TorchNorm
 from node_core.solvers.problem import CountedField
-from node_core.solvers.reasons import exploded, not_finite, out_of_time
-from node_core.solvers.step_size import StepEnds, grid
+from node_core.solvers.reasons import exploded, noise, not_finite, out_of_time, undefined
+from node_core.solvers.step_size import grid
 from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.step import Step, StepResult
 
@@ -32,7 +32,7 @@ def integrate_fixed(
     f: CountedField,
     y0: Tensor,
     ts: Sequence[float],
-    dt: StepEnds,
+    dt: float,
     *,
     limits: Limits,
     time_dtype: torch.dtype | None,
@@ -58,7 +58,7 @@ class _Fixed:
         f: CountedField,
         y0: Tensor,
         ts: Sequence[float],
-        dt: StepEnds,
+        dt: float,
         limits: Limits,
         time_dtype: torch.dtype | None,
         keep_steps: bool,
@@ -97,6 +97,7 @@ class _Fixed:
             done = first + len(states) - 1
             if done < first + len(block):
                 message = out_of_time(self._limits.time_limit, ends[done], self._ts[-1])
+                message = noise(self._told, ends[done], self._y) or message
                 break
         return self._result(Status.TIME_LIMIT if message else Status.SUCCESS, message, ends[done], self._y)
 
@@ -195,7 +196,7 @@ class _Fixed:
         self._steps = self._steps[:n]
         kept = sum((s - t) * self._direction <= 0 for s in self._ts)
         self._outputs = self._outputs[:kept]
-        message = exploded(t1)
+        message = undefined(self._told, t, t1, y) or exploded(t1, self._dt)
         if n == 0 and not bool(torch.isfinite(self._told(t, y)).all()):
             message = not_finite(t)
         return self._result(Status.NON_FINITE, message, t, y)

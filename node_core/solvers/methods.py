@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-from node_core.solvers.elsewhere import meant_by
-from node_core.solvers.tableaus.splittings import SPLITTINGS, Splitting
 from node_core.solvers.tableaus.tableau import ButcherTableau
 from node_core.solvers.tableaus.tableaus import TABLEAUS
 
-Family = Literal["explicit", "symplectic", "implicit", "scipy"]
+Family = Literal["explicit", "implicit", "scipy"]
 
 
 @dataclass(frozen=True)
@@ -21,14 +19,12 @@ class Method:
     Attributes:
         name: its name in `odeint(method=...)`.
         label: its name for people.
-        family: "explicit" (one tableau), "symplectic" (kicks and drifts of a separable field), "implicit" (solves
-            linear systems) or "scipy" (a reference).
+        family: "explicit" (one tableau), "implicit" (solves linear systems) or "scipy" (a reference).
         order: order of the solution it goes on with; the highest one where the method varies its order.
         error_order: order of the embedded solution; 0 without one, and for methods that vary their order.
         adaptive: whether it chooses its steps (`rtol`, `atol`) or takes `dt`.
         description: one line.
         tableau: the coefficients of an explicit method, else None.
-        splitting: the coefficients of a symplectic method, else None.
         stiff: whether it is made for stiff problems.
     """
 
@@ -40,18 +36,14 @@ class Method:
     adaptive: bool
     description: str
     tableau: ButcherTableau | None = None
-    splitting: Splitting | None = None
     stiff: bool = False
 
 
 def _explicit(name: str, label: str, description: str) -> Method:
-    return _facts(TABLEAUS[name], label, description)
-
-
-def _facts(tableau: ButcherTableau, label: str, description: str) -> Method:
     """Take the facts of an explicit method from its tableau, so that they cannot disagree."""
+    tableau = TABLEAUS[name]
     return Method(
-        name=tableau.name,
+        name=name,
         label=label,
         family="explicit",
         order=tableau.order,
@@ -62,17 +54,11 @@ def _facts(tableau: ButcherTableau, label: str, description: str) -> Method:
     )
 
 
-def _symplectic(name: str, label: str, description: str) -> Method:
-    splitting = SPLITTINGS[name]
-    return Method(name, label, "symplectic", splitting.order, 0, False, description, splitting=splitting)
-
-
 _ALL = (
     _explicit("euler", "Euler", "Follows the tangent: one evaluation a step, first order."),
     _explicit("midpoint", "Midpoint", "Goes half a step to find the slope for the whole one; second order."),
     _explicit("heun", "Heun", "Averages the slopes at both ends of the step; second order."),
     _explicit("ralston", "Ralston", "The two-stage method with the smallest error bound; second order."),
-    _explicit("heun3", "Heun 3", "Heun's method of three stages, of which the end weighs two; third order."),
     _explicit("rk4", "Runge-Kutta 4", "The classical Runge-Kutta method: four stages, fourth order."),
     _explicit(
         "rk4_38", "Runge-Kutta 3/8", "Kutta's other fourth-order method: a bit more accurate than rk4."
@@ -84,17 +70,6 @@ _ALL = (
     _explicit(
         "dopri8", "Dormand-Prince 8(7)", "Thirteen stages; the best for tight tolerances on smooth fields."
     ),
-    _symplectic(
-        "semi_implicit_euler",
-        "Symplectic Euler",
-        "Kicks, then drifts with the new speed: as cheap as Euler, and energy does not drift; first order.",
-    ),
-    _symplectic(
-        "leapfrog",
-        "Leapfrog (Verlet)",
-        "Velocity Verlet: one force a step, the way back is the way there, energy does not drift; second order.",
-    ),
-    _symplectic("yoshida4", "Yoshida 4", "Three leapfrogs, the middle one backward; fourth order."),
     Method(
         name="implicit_euler",
         label="Implicit Euler",
@@ -159,28 +134,65 @@ _ALL = (
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 
-def method_named(method: str | ButcherTableau) -> Method:
-    """Look a method up by its name, or make one of a tableau, whose order is checked.
+# What other libraries call their methods, in lower case without signs, and what does the same here ...
+_SAME_ELSEWHERE = {
+    "dopri5": ("rk45", "ode45", "dp5", "dormandprince", "dormandprince54"),
+    "bosh3": ("rk23", "ode23", "bs3", "bogackishampine", "bogackishampine32"),
+    "dopri8": ("dop853", "rk853"),
+    "fehlberg45": ("rkf45", "rkf54", "fehlberg"),
+    "tsit5": ("tsitouras", "tsitouras54"),
+    "rk4": ("rk4classic", "rungekutta4"),
+    "euler": ("forwardeuler", "expliciteuler"),
+    "heun": ("heun2", "improvedeuler"),
+    "implicit_euler": ("backwardeuler", "bdf1"),
+    "trapezoid": ("trapezoidal", "cranknicolson", "ode23t"),
+    "scipy_radau": ("radau", "radau5", "radauiia5"),
+    "scipy_lsoda": ("lsoda", "odeint"),
+    "scipy_adams": ("vode", "zvode", "ode113", "cvodeadams", "explicitadams", "implicitadams", "fixedadams"),
+}
+# ... or comes next to it.
+_NEAR_ELSEWHERE = {
+    "rodas5p": (
+        *("bdf", "ndf", "qndf", "fbdf", "cvodebdf", "ode15s", "ode23s", "ode23tb", "trbdf2", "rosenbrock23"),
+        *(
+            "rodas4",
+            "rodas5",
+            "kvaerno3",
+            "kvaerno4",
+            "kvaerno5",
+            "kencarp3",
+            "kencarp4",
+            "kencarp5",
+            "sdirk2",
+        ),
+        *("gl2", "gl4", "gl6", "radauiia3"),
+    ),
+    "dopri8": ("ode78", "ode89", "vern6", "vern7", "vern8", "vern9"),
+    "bosh3": ("adaptiveheun", "fehlberg2", "heun3", "ssprk3"),
+    "midpoint": ("reversibleheun", "leapfrog", "leapfrogmidpoint", "asynchronousleapfrog", "alf"),
+}
+
+
+def method_named(name: str) -> Method:
+    """Look a method up by its name.
 
     Raises:
-        ValueError: if there is none; names what another library's name stands for, or the closest match. A tableau
-            that is not of the order it claims, or that has the name of another method.
+        ValueError: if there is none; names what another library's name stands for, or the closest match.
     """
-    if isinstance(method, ButcherTableau):
-        return _of_tableau(method)
-    if isinstance(method, str) and method in METHODS:
-        return METHODS[method]
-    raise ValueError(f"Unknown method {method!r}: {meant_by(method, METHODS)}: {', '.join(METHODS)}.")
+    if isinstance(name, str) and name in METHODS:
+        return METHODS[name]
+    raise ValueError(f"Unknown method {name!r}: {_hint(str(name))}: {', '.join(METHODS)}.")
 
 
-@lru_cache(maxsize=64)
-def _of_tableau(tableau: ButcherTableau) -> Method:
-    known = METHODS.get(tableau.name)
-    if known is not None and known.tableau == tableau:
-        return known
-    if known is not None:
-        raise ValueError(
-            f"A tableau of your own is called {tableau.name!r}, as a method of the library is: give it another name."
-        )
-    tableau.check_order()
-    return _facts(tableau, tableau.name, tableau.source or "A tableau of one's own.")
+def _hint(name: str) -> str:
+    """What was probably meant."""
+    bare = "".join(c for c in name.lower() if c.isalnum())
+    for ours, others in _SAME_ELSEWHERE.items():
+        if bare in others:
+            return f"here it is called {ours!r}. All methods"
+    for ours, others in _NEAR_ELSEWHERE.items():
+        if bare in others:
+            stiff = " (or 'scipy_radau' and 'scipy_lsoda' of SciPy)" if METHODS[ours].stiff else ""
+            return f"there is none here, {ours!r} comes next to it{stiff}. All methods"
+    closest = difflib.get_close_matches(name.lower(), METHODS, n=1, cutoff=0.5)
+    return f"did you mean {closest[0]!r}? All methods" if closest else "choose one of"

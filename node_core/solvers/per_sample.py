@@ -1,7 +1,7 @@
 """Every row of a batch with its own steps: a stiff or fast sample must not drag the others along.
 
 The rows that are still under way are stepped together, each with its own t and dt, so that a call of f serves them all;
-rows that have arrived are no longer evaluated. A row that cannot go on fails alone: the others do not stop with it.
+rows that have arrived are no longer evaluated.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from torch import Tensor
 from node_core.solution import Status
 from node_core.solvers.clock import Deadline
 from node_core.solvers.controllers import ControllerState
-from node_core.solvers.norms import Tolerance, measured
 from node_core.solvers.problem import CountedField, Problem
-from node_core.solvers.reasons import below_min_step, not_finite, out_of_steps, out_of_time
+from node_core.solvers.reasons import noise
 from node_core.solvers.solve import Solved
 from node_core.solvers.step_size import smallest_step
 from node_core.solvers.steppers.explicit import combine
-from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 SampleRow = tuple[float, float, float, bool, int]
@@ -63,51 +61,46 @@ class _Batch:
         self._log: list[SampleRow] = []
         self._ys = torch.zeros((len(self._ts), *problem.y0.shape), dtype=self._y.dtype, device=self._y.device)
         self._ys = self._ys.index_put((torch.tensor(0),), self._y)
-        self._failed: dict[int, Status] = {}
-        self._message = "every sample reached the end of the time span"
-        for i, finite in enumerate(self._finite_rows(self._f0)):
-            if not finite:
-                self._fail(i, Status.NON_FINITE, not_finite(self._ts[0]))
+        self._status, self._message = Status.SUCCESS, "every sample reached the end of the time span"
+        finite = self._finite_rows(self._f0)
+        if not all(finite):
+            self._stop(
+                Status.NON_FINITE,
+                f"f(t, y) is not finite at t = {self._ts[0]:.6g} for sample {finite.index(False)}: check the field and "
+                "y0 there",
+            )
 
     def run(self) -> Solved:
-        """Step the rows under way until all have arrived or failed."""
+        """Step the rows under way until all have arrived or one cannot go on."""
         limit = self._problem.settings.limits.time_limit
         deadline = Deadline(limit)
-        active = [i for i in range(len(self._y)) if i not in self._failed]
-        while active:
+        active = list(range(len(self._y)))
+        while active and self._status is Status.SUCCESS:
             if deadline.is_over():
-                for i in sorted(active, key=self._attempts.__getitem__, reverse=True):
-                    self._fail(i, Status.TIME_LIMIT, out_of_time(limit, self._t[i], self._ts[-1]))
+                self._stop(
+                    Status.TIME_LIMIT, f"time_limit = {limit:g} s is over: raise it, or loosen the tolerance"
+                )
                 break
             self._attempt(active)
-            active = [i for i in active if self._t[i] != self._ts[-1] and i not in self._failed]
-        reached = max(self._next_output, default=1)
+            active = [i for i in active if self._t[i] != self._ts[-1]]
+        reached = min(self._next_output, default=1)
         return Solved(
-            ys=self._reached_outputs(reached),
+            ys=self._ys[:reached],
             times=self._ts[:reached],
             t_end=min(self._t, key=lambda t: t * self._direction, default=self._ts[0]),
             rows=self._log,  # type: ignore[arg-type]
             nfe=self._f.nfe,
-            status=next(iter(self._failed.values()), Status.SUCCESS),
+            status=self._status,
             message=self._message,
-            row_status=tuple(self._failed.get(i, Status.SUCCESS) for i in range(len(self._y))),
-            y_end=self._y.detach(),
-            sample=next(iter(self._failed), self._attempts.index(max(self._attempts))),
         )
 
-    def _reached_outputs(self, reached: int) -> Tensor:
-        """The outputs; those that a row did not reach are NaN, and have no gradient."""
-        ys, lengths = self._ys[:reached], torch.tensor(self._next_output, device=self._ys.device)
-        if not self._failed:
-            return ys
-        missing = torch.arange(reached, device=ys.device)[:, None] >= lengths
-        return ys.masked_fill(missing.view(*missing.shape, *[1] * (ys.ndim - 2)), math.nan)
-
-    def _fail(self, i: int, status: Status, message: str) -> None:
-        """Let a row end here; the first to do so says why."""
-        if not self._failed:
-            self._message = f"sample {i}: {message}"
-        self._failed.setdefault(i, status)
+    def _stop(self, status: Status, message: str) -> None:
+        if status is not Status.NON_FINITE:
+            rows = list(range(len(self._y)))
+            message = (
+                noise(lambda _, y: self._call(rows, 0.0, [0.0] * len(rows), y), None, self._y) or message
+            )
+        self._status, self._message = status, message
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         """Per-row numbers, shaped to broadcast against states of these rows."""
@@ -143,12 +136,11 @@ class _Batch:
         if settings.dt0 is not None:
             return [min(settings.dt0, span)] * len(rows)
         with torch.no_grad():
-            sizes, slopes = self._norms(rows, y, y, y), self._norms(rows, f0, y, y)
+            sizes, slopes = self._norms(y, y, y), self._norms(f0, y, y)
         return [
             min(
                 span,
                 max(
-                    settings.min_step,
                     2 * smallest_step(self._t[i], span),
                     1e-6 if not (size > 1e-5 and slope > 1e-5) else 0.01 * size / slope,
                 ),
@@ -156,23 +148,11 @@ class _Batch:
             for i, size, slope in zip(rows, sizes, slopes, strict=True)
         ]
 
-    def _norms(self, rows: list[int], x: Tensor, a: Tensor, b: Tensor) -> list[float]:
-        """The error norm of each of these rows."""
-        rtol, atol = self._tolerances(rows)
-        ratio = x / (torch.maximum(a.abs(), b.abs()) * rtol + atol)
-        own = self._problem.settings.norm
-        if own is not None:
-            return [measured(own, row) for row in ratio]
-        return ratio.flatten(1).square().mean(1).sqrt().tolist()
-
-    def _tolerances(self, rows: list[int]) -> tuple[Tolerance, Tolerance]:
-        """What is wanted of these rows."""
-        settings, shape = self._problem.settings, self._problem.y0.shape
-
-        def of(tolerance: Tolerance) -> Tolerance:
-            return tolerance.expand(shape)[rows] if isinstance(tolerance, Tensor) else tolerance
-
-        return of(settings.rtol), of(settings.atol)
+    def _norms(self, x: Tensor, a: Tensor, b: Tensor) -> list[float]:
+        """The error norm of each row."""
+        settings = self._problem.settings
+        scale = torch.maximum(a.abs(), b.abs()) * settings.rtol + settings.atol
+        return (x / scale).flatten(1).square().mean(1).sqrt().tolist()
 
     @staticmethod
     def _finite_rows(y: Tensor) -> list[bool]:
@@ -199,8 +179,7 @@ class _Batch:
             # A state that overflowed would make its own tolerance infinite, and be accepted.
             finite = self._finite_rows(y1)
             ratios = [
-                ratio if ok else math.inf
-                for ratio, ok in zip(self._norms(active, error, y, y1), finite, strict=True)
+                ratio if ok else math.inf for ratio, ok in zip(self._norms(error, y, y1), finite, strict=True)
             ]
         accepted = self._judge(active, h, ratios)
         if accepted:
@@ -227,15 +206,20 @@ class _Batch:
             self._attempts[i] += 1
             if ok:
                 good.append(position)
-            elif self._dt[i] < self._problem.settings.min_step * (1 - 1e-9):
-                shortest = self._problem.settings.min_step
-                self._fail(i, Status.STEP_UNDERFLOW, below_min_step(self._t[i], self._dt[i], shortest))
             elif self._dt[i] < smallest_step(self._t[i], self._span):
                 status = Status.STEP_UNDERFLOW if math.isfinite(ratio) else Status.NON_FINITE
-                self._fail(i, status, f"the step became too small to move on at t = {self._t[i]:.6g}")
+                self._stop(
+                    status,
+                    f"sample {i} cannot move on at t = {self._t[i]:.6g}: its solution blows up there, or it is too "
+                    "stiff for an explicit method",
+                )
             arrived = ok and self._ts[-1] - self._t[i] == step
             if self._attempts[i] >= limit and not arrived:
-                self._fail(i, Status.MAX_STEPS, out_of_steps(limit, self._t[i], self._ts[-1]))
+                self._stop(
+                    Status.MAX_STEPS,
+                    f"sample {i} took max_steps = {limit} steps and reached only t = {self._t[i]:.6g}: raise "
+                    "max_steps, or loosen the tolerance",
+                )
         return good
 
     def _move(
@@ -297,7 +281,7 @@ class _Batch:
         else:
             dt = self._column(steps, y)
             stages = self._dense_stages(rows, steps, dt, y, k, f1)
-            weights = torch.from_numpy(OutputWeights(self._dense)(thetas)).to(y)
+            weights = y.new_tensor([self._dense.weights(theta) for theta in thetas])
             values = y[where]
             for s, stage in enumerate(stages):
                 values = values + dt[where] * weights[:, s].view(-1, *[1] * (y.ndim - 1)) * stage[where]

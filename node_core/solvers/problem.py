@@ -10,34 +10,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node_core.fields.own import is_autonomous, own_halves, own_method
+from node_core.fields.own import is_autonomous, own_method
 from node_core.solvers.controllers import Controller
 from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.loop import Limits
 from node_core.solvers.methods import Method
-from node_core.solvers.norms import OwnNorm, Tolerance
 from node_core.solvers.results import evaluate, kind_of
-from node_core.solvers.step_size import StepEnds
 from node_core.solvers.steppers.step import Field
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve: method, tolerances, step sizes, limits, and the relative spacing of the times that f can tell.
-
-    Tolerances are numbers, or tensors that broadcast to the state; the steps of a fixed-step method have one length, or
-    end at given times.
-    """
+    """How to solve: method, tolerances, step sizes, limits, and the relative spacing of the times that f can tell."""
 
     method: Method
-    rtol: Tolerance = 1e-6
-    atol: Tolerance = 1e-6
-    norm: OwnNorm | None = None
+    rtol: float = 1e-6
+    atol: float = 1e-6
     controller: Controller | None = None
-    dt: StepEnds | None = None
+    dt: float | None = None
     dt0: float | None = None
     max_step: float = math.inf
-    min_step: float = 0.0
     limits: Limits = field(default_factory=Limits)
     jacobian: Callable[..., Any] | None = None
     time_epsilon: float = 2.220446049250313e-16
@@ -84,10 +76,6 @@ class TensorTime:
         own = own_method(f, "jacobian")
         if own is not None:
             self.jacobian = lambda t, y: own(self._tensor(t), y)
-        pair = own_halves(f)
-        if pair is not None:
-            dq, dp = pair
-            self.dq, self.dp = lambda t, p: dq(self._tensor(t), p), lambda t, q: dp(self._tensor(t), q)
 
     def __call__(self, t: Any, y: Tensor) -> Any:
         """Return f(t, y)."""
@@ -154,15 +142,6 @@ class CountedField:
         dy = evaluate(self._f, t, y, self._kind)
         self._checked = True
         return dy
-
-    def dq(self, t: float, p: Tensor) -> Tensor:
-        """One half of a separable field, dq/dt; it is counted with the other."""
-        return evaluate(self._f.dq, t, p, kind_of(p)).clone()  # type: ignore[attr-defined]
-
-    def dp(self, t: float, q: Tensor) -> Tensor:
-        """The other half, dp/dt. It counts as an evaluation: dq, the velocities, costs next to nothing beside it."""
-        self.nfe += 1
-        return evaluate(self._f.dp, t, q, kind_of(q)).clone()  # type: ignore[attr-defined]
 
     def expect(self, like: Tensor) -> None:
         """Check the next results against another state: fewer rows of a batch."""

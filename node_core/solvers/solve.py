@@ -16,24 +16,22 @@ from torch import Tensor
 
 from node_core.fields.own import own_method
 from node_core.solution import Status
-from node_core.solvers.array_calls import CountedArrays
 from node_core.solvers.dense import DenseSolution
 from node_core.solvers.dual import is_recorded
-from node_core.solvers.events import Crossing, Event, Passed, adapted, with_passed
+from node_core.solvers.events import Crossing, Event
 from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.fixed import integrate_fixed
 from node_core.solvers.loop import LoopResult, Observer, Row, integrate
 from node_core.solvers.methods import Method
-from node_core.solvers.norms import LeadingNorm, NumpyNorm, Tolerance, TorchNorm, least
+from node_core.solvers.norms import NumpyNorm, TorchNorm
 from node_core.solvers.problem import CountedField, Problem, Settings, TensorTime
 from node_core.solvers.steppers.explicit import ExplicitStepper, explicit_stepper
 from node_core.solvers.steppers.explicit_numpy import numpy_stepper
 from node_core.solvers.steppers.implicit import ImplicitEuler, Trapezoid
-from node_core.solvers.steppers.jacobian import LARGEST_DENSE, Jacobian, NumpyField, numpy_field
+from node_core.solvers.steppers.jacobian import Jacobian, NumpyField, numpy_field
 from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
 from node_core.solvers.steppers.scipy_reference import scipy_solve
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper
-from node_core.solvers.steppers.symplectic import SymplecticStepper
 
 
 @dataclass
@@ -42,21 +40,14 @@ class Solved:
 
     Attributes:
         ys: states at `times`.
-        times: the output times that were reached, with the times of crossings that did not stop the solve, in their
-            order; then the time of the event that did, if it came after the start.
+        times: the output times that were reached, then the time of an event after the start.
         t_end: where it ended.
         rows: every attempt.
         nfe, n_jacobians: its cost.
         steps, stepper: the accepted steps if they were kept, and what made them.
         dense: y at given times, if the steps were kept.
-        crossing, passed: the event that stopped the solve, and those that did not.
-        row_status: how each row ended, where they have steps of their own.
         slope: f at the start, where steps were kept, or SciPy took them, and something had evaluated it.
         run: the `Run` that hid the solve from autograd, if one did.
-        y_end: the state where it ended, if that is none of ys; of all rows where each has its own steps.
-        sample: the row that failed, or else took the most steps, where each has its own.
-        engine: what computed it (see `SolveStats`).
-        tape: of a compiled solve, its own way back (see `node_core.native`).
     """
 
     ys: Tensor
@@ -67,18 +58,12 @@ class Solved:
     status: Status
     message: str
     n_jacobians: int = 0
-    steps: Sequence[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     stepper: Stepper | None = None
     dense: Callable[[Sequence[float]], Tensor] | None = None
     crossing: Crossing | None = None
-    passed: Sequence[Passed] = ()
     slope: Tensor | None = None
-    row_status: tuple[Status, ...] | None = None
     run: Any = None
-    y_end: Tensor | None = None
-    sample: int | None = None
-    engine: str = "torch"
-    tape: Any = None
 
     @property
     def ends_with_event(self) -> bool:
@@ -86,16 +71,28 @@ class Solved:
         return self.crossing is not None and self.crossing.theta > 0.0
 
 
+class LeadingNorm(TorchNorm):
+    """Measures only the first entries of a flat state: the seminorm of Kidger, Chen and Lyons 2021."""
+
+    def __init__(self, rtol: float, atol: float, entries: int) -> None:
+        super().__init__(rtol, atol)
+        self._entries = entries
+
+    def __call__(self, x: Array, a: Array, b: Array) -> float:
+        """Return the norm of the leading entries of x."""
+        n = self._entries
+        return super().__call__(x[:n], a[:n], b[:n])
+
+
 def solve(
     problem: Problem,
     *,
     keep_steps: bool = False,
-    events: Sequence[Event] = (),
+    event: Event | None = None,
     observe: Observer | None = None,
     f0: Tensor | None = None,
     measured: int | None = None,
     bare: bool = False,
-    stepper: Stepper | None = None,
 ) -> Solved:
     """Solve a problem; differentiable where torch's grad mode is on and the method is our own.
 
@@ -105,32 +102,29 @@ def solve(
         bare: nobody outside needs the steps, only dense output: fixed steps are made by the bare formulas, and a single
             small trajectory may run in numpy.
         measured: number of leading entries of a flat state that the error norm looks at (None: all).
-        stepper: what makes the steps; None: the method's own.
     """
     settings = problem.settings
     if settings.method.family == "scipy":
-        return _solve_by_scipy(problem, events, observe)
+        return _solve_by_scipy(problem, event, observe)
     if bare and _runs_in_numpy(problem, observe):
-        return _solve_in_numpy(problem, keep_steps, events, f0)
+        return _solve_in_numpy(problem, keep_steps, event, f0)
     y0 = problem.y0
     f = CountedField(problem.f, y0)
-    jacobian = None
-    if stepper is None:
-        stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
+    stepper, jacobian = make_stepper(settings, problem.f, y0, problem.params, problem.clock)
     norm = (
         LeadingNorm(settings.rtol, settings.atol, measured)
         if measured
-        else TorchNorm(settings.rtol, settings.atol, settings.norm)
+        else TorchNorm(settings.rtol, settings.atol)
     )
-    plain = bare and not events and problem.clock is None
+    plain = bare and event is None and problem.clock is None
     if plain and isinstance(stepper, ExplicitStepper) and not stepper.adaptive:
         result, f = _run_bare(stepper, problem, keep_steps, f0)
     else:
-        result = _run(stepper, f, y0, problem, norm, keep_steps, events, observe, f0)
+        result = _run(stepper, f, y0, problem, norm, keep_steps, event, observe, f0)
     dense = None
     if keep_steps:
         own = CountedField(problem.f, y0)
-        dense = DenseSolution(stepper, own, result.steps, y0, result.t, torch.cat, problem.clock)
+        dense = DenseSolution(stepper, own, result.steps, y0, result.t, torch.stack, problem.clock)
     return _solved(problem, result, torch.cat(_chunks(result)), f.nfe, stepper, jacobian, dense)
 
 
@@ -151,8 +145,6 @@ def make_stepper(
     method = settings.method
     if method.tableau is not None:
         return explicit_stepper(method.tableau, y0.dtype, y0.device), None
-    if method.splitting is not None:
-        return SymplecticStepper(method.splitting, anew=clock is not None), None
     jacobian = Jacobian(f, settings.jacobian)
     if method.name == "rodas5p":
         return RosenbrockStepper(jacobian, time_epsilon=settings.time_epsilon), jacobian
@@ -167,7 +159,7 @@ def _run(
     problem: Problem,
     norm: NumpyNorm,
     keep_steps: bool,
-    events: Sequence[Event],
+    event: Event | None,
     observe: Observer | None = None,
     f0: Array | None = None,
 ) -> LoopResult:
@@ -182,12 +174,11 @@ def _run(
         controller=settings.controller,
         limits=settings.limits,
         keep_steps=keep_steps,
-        events=events,
+        event=event,
         observe=observe,
         f0=f0,
         clock=problem.clock,
         max_step=settings.max_step,
-        min_step=settings.min_step,
     )
 
 
@@ -225,7 +216,7 @@ def _solved(
 ) -> Solved:
     return Solved(
         ys=ys,
-        times=_times(problem, result),
+        times=_times(problem, result.n_outputs, result.crossing),
         t_end=result.t,
         rows=result.rows,
         nfe=nfe + (jacobian.nfe if jacobian is not None else 0),
@@ -236,10 +227,7 @@ def _solved(
         stepper=stepper,
         dense=dense,
         crossing=result.crossing,
-        passed=result.passed,
         slope=_first_slope(problem.settings.method, result.steps),
-        y_end=torch.from_numpy(result.y) if isinstance(result.y, np.ndarray) else result.y.detach(),
-        engine="closed form" if getattr(problem.f, "closed_form", False) else "torch",
     )
 
 
@@ -248,8 +236,6 @@ def _first_slope(method: Method, steps: Sequence[Step]) -> Tensor | None:
     if not steps:
         return None
     found, stages = steps[0].f0, steps[0].result.stages
-    if found is None and method.splitting is not None:
-        return None  # it asks for the forces alone
     if found is None:
         # Rosenbrock methods are always given it.
         found = stages if method.tableau is None else stages[0]
@@ -262,11 +248,10 @@ def _chunks(result: LoopResult) -> list[Array]:
     return result.ys if crossing is None or crossing.theta == 0.0 else [*result.ys, crossing.y[None]]
 
 
-def _times(problem: Problem, result: LoopResult) -> tuple[float, ...]:
+def _times(problem: Problem, outputs: int, crossing: Crossing | None) -> tuple[float, ...]:
     """The times of the rows of ys."""
-    crossing = result.crossing
     event = () if crossing is None or crossing.theta == 0.0 else (crossing.t,)
-    return with_passed(problem.ts[: result.n_outputs], result.passed) + event
+    return problem.ts[:outputs] + event
 
 
 def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
@@ -277,8 +262,7 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     y0 = problem.y0
     knows_numpy = bool(getattr(problem.f, "accepts_numpy", False))
     return (
-        (knows_numpy or (problem.settings.method.family == "implicit" and y0.numel() <= LARGEST_DENSE))
-        and problem.settings.method.family != "symplectic"  # it asks a `CountedField` for its halves
+        (knows_numpy or problem.settings.method.family == "implicit")
         and observe is None
         and not is_recorded()
         and y0.ndim == 1
@@ -288,49 +272,56 @@ def _runs_in_numpy(problem: Problem, observe: Observer | None) -> bool:
     )
 
 
-def _solve_in_numpy(problem: Problem, keep_steps: bool, events: Sequence[Event], f0: Tensor | None) -> Solved:
-    bare, y0 = numpy_field(problem.f), problem.y0.detach().numpy()
-    asked: Field = getattr(bare, "function", bare)
-    if bare is not problem.f:
-        checked = CountedField(problem.f, problem.y0)
+def _solve_in_numpy(problem: Problem, keep_steps: bool, event: Event | None, f0: Tensor | None) -> Solved:
+    bare, checked = numpy_field(problem.f), CountedField(problem.f, problem.y0)
+    y0 = problem.y0.detach().numpy()
+    calls = 0
 
-        def asked(t: float, y: Array) -> Array:
+    def own(t: float, y: Array) -> Array:
+        if bare is not problem.f:
             with torch.no_grad():
                 return checked(t, torch.from_numpy(y)).numpy()
+        dy = np.array(bare(t, y))  # see `CountedField`
+        if dy.shape != y.shape:
+            raise ValueError(
+                f"f(t, y) returned shape {dy.shape} for a state of shape {y.shape}: return dy/dt"
+            )
+        return dy
 
-    f, later = CountedArrays(asked, y0.shape), CountedArrays(asked, y0.shape)
+    def f(t: float, y: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return own(t, y)
+
     tableau = problem.settings.method.tableau
     stepper: Stepper
     if tableau is not None:
         stepper, jacobian = numpy_stepper(tableau), None
     else:
         stepper, jacobian = make_stepper(problem.settings, bare, problem.y0)
-    norm = NumpyNorm(problem.settings.rtol, problem.settings.atol, problem.settings.norm)
-    numpy_events = adapted(events, lambda g: lambda t, y: g(t, torch.from_numpy(y)))
+    norm = NumpyNorm(problem.settings.rtol, problem.settings.atol)
+    numpy_event: Event | None = None
+    if event is not None:
+        numpy_event = event._replace(function=lambda t, y: event.function(t, torch.from_numpy(y)))
     start = None if f0 is None else f0.detach().numpy()
-    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_events, f0=start)
+    result = _run(stepper, f, y0, problem, norm, keep_steps, numpy_event, f0=start)
     dense = None
     if keep_steps:
-        inner = DenseSolution(stepper, later, result.steps, y0, result.t, np.concatenate, problem.clock)
+        inner = DenseSolution(stepper, own, result.steps, y0, result.t, np.stack, problem.clock)
         dense = lambda times: torch.from_numpy(inner(times))  # noqa: E731
-    calls = f.nfe + (bare.nfe if isinstance(bare, NumpyField) else 0)
-    ys = torch.from_numpy(np.concatenate(_chunks(result)))
-    solved = _solved(problem, result, ys, calls, stepper, jacobian, dense)
+    if isinstance(bare, NumpyField):
+        calls += bare.nfe
+    solved = _solved(
+        problem, result, torch.from_numpy(np.concatenate(_chunks(result))), calls, stepper, jacobian, dense
+    )
     # Kept steps hold numpy states here: nobody outside may take them for tensors.
-    solved.steps, solved.engine = [], "numpy"
+    solved.steps = []
     if solved.crossing is not None:
         solved.crossing = solved.crossing._replace(y=torch.from_numpy(solved.crossing.y))
     return solved
 
 
-def _flat(tolerance: Tolerance, y0: Tensor) -> float | NDArray[np.float64]:
-    """A tolerance for each entry of the flat state."""
-    if not isinstance(tolerance, Tensor):
-        return tolerance
-    return np.asarray(tolerance.expand(y0.shape).reshape(-1).double().cpu().numpy())
-
-
-def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer | None) -> Solved:
+def _solve_by_scipy(problem: Problem, event: Event | None, observe: Observer | None) -> Solved:
     """One of SciPy's solvers, on float64 arrays: no gradients, and tensors come back in the state's own type."""
     settings, y0 = problem.settings, problem.y0.detach()
     bare, checked = numpy_field(problem.f), CountedField(problem.f, y0)
@@ -338,7 +329,6 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
     if bare is problem.f:
         jacobian = jacobian or own_method(bare, "jacobian")
     matrix = Jacobian(problem.f, jacobian)
-    arrays = CountedArrays(getattr(bare, "function", bare), tuple(y0.shape))
     if bare is not problem.f and jacobian is not None:
         jacobian = lambda t, y: to_numpy(matrix(t, to_tensor(y)))  # noqa: E731
 
@@ -350,7 +340,7 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
 
     def f(t: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
         if bare is problem.f:
-            return arrays.lend(t, y)
+            return np.asarray(bare(t, y))
         with torch.no_grad():
             return to_numpy(checked(t, to_tensor(y)))
 
@@ -359,11 +349,11 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
         f,
         to_numpy(y0),
         problem.ts,
-        least(settings.rtol),
-        _flat(settings.atol, y0),
+        settings.rtol,
+        settings.atol,
         settings.limits.max_steps,
         jacobian,
-        adapted(events, lambda g: lambda t, y: g(t, to_tensor(y))),
+        None if event is None else event._replace(function=lambda t, y: event.function(t, to_tensor(y))),
         settings.limits.time_limit,
         problem.clock,
         settings.max_step,
@@ -375,13 +365,10 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
             observe(t, y)
     crossing = None
     if result.status is Status.EVENT:
-        theta = float(result.t_end != problem.ts[0])
-        crossing = Crossing(result.t_end, to_tensor(result.y_end), theta, result.stopped_by)
-    ys, times = to_tensor(result.ys), result.times
-    if crossing is not None and crossing.theta > 0.0:
-        times, ys = (*times, crossing.t), torch.cat((ys, crossing.y[None]))
+        crossing = Crossing(result.t_end, to_tensor(result.y_end), float(result.t_end != problem.ts[0]))
+    ys, times = to_tensor(result.ys), _times(problem, len(result.ys), crossing)
     return Solved(
-        ys=ys,
+        ys=ys if len(times) == len(ys) else torch.cat((ys, to_tensor(result.y_end)[None])),
         times=times,
         t_end=result.t_end,
         rows=list(result.rows),
@@ -391,8 +378,5 @@ def _solve_by_scipy(problem: Problem, events: Sequence[Event], observe: Observer
         n_jacobians=result.n_jacobians,
         dense=lambda times: to_tensor(result.dense(times)),
         crossing=crossing,
-        passed=result.passed,
         slope=None if result.slope is None else to_tensor(result.slope),
-        y_end=to_tensor(result.y_end),
-        engine="scipy",
     )

@@ -91,14 +91,13 @@ def rosenbrock(z: npt.ArrayLike, a_plus_gamma: npt.ArrayLike, b: npt.ArrayLike) 
         return np.asarray(1.0 + points * growth, dtype=np.complex128)
 
 
-def stability_function(method: str | ButcherTableau, z: npt.ArrayLike) -> ComplexArray:
-    """R(z) of a method, by its name or a tableau of one's own, the shape of z.
+def stability_function(method: str, z: npt.ArrayLike) -> ComplexArray:
+    """R(z) of the named method, the shape of z.
 
     Raises:
         ValueError: for an unknown method, and for a multistep one, which has no such function.
     """
-    known = method_named(method)
-    tableau = known.tableau
+    tableau = method_named(method).tableau
     points = np.asarray(z, dtype=np.complex128)
     if tableau is not None:
         value = np.zeros_like(points)
@@ -114,17 +113,13 @@ def stability_function(method: str | ButcherTableau, z: npt.ArrayLike) -> Comple
             return np.asarray(RODAS5P.stability(points), dtype=np.complex128)
     if method == "scipy_radau":
         return _radau5(points)
-    kind = (
-        "moves positions and velocities in turn"
-        if known.family == "symplectic"
-        else "is a multistep method of varying order"
-    )
     raise ValueError(
-        f"Method {method!r} {kind} and has no R(z): choose one of {', '.join(with_stability_function())}."
+        f"Method {method!r} is a multistep method of varying order and has no R(z): "
+        f"choose one of {', '.join(with_stability_function())}."
     )
 
 
-def stability_formula(method: str | ButcherTableau) -> str:
+def stability_formula(method: str) -> str:
     """R(z) written out, LaTeX.
 
     Raises:
@@ -162,15 +157,11 @@ def _terms(coefficients: FloatArray) -> list[str]:
 
 def with_stability_function() -> tuple[str, ...]:
     """Names of the methods that have an R(z), in the order of METHODS."""
-    return tuple(
-        name
-        for name, method in METHODS.items()
-        if method.family != "symplectic" and name not in ("scipy_lsoda", "scipy_adams")
-    )
+    return tuple(name for name in METHODS if name not in ("scipy_lsoda", "scipy_adams"))
 
 
 def stability_region(
-    method: str | ButcherTableau, re_range: tuple[float, float], im_range: tuple[float, float], n: int = 200
+    method: str, re_range: tuple[float, float], im_range: tuple[float, float], n: int = 200
 ) -> StabilityRegion:
     """|R(z)| of the named method on an n by n grid over the rectangle re_range x im_range; inf at a pole.
 
@@ -187,7 +178,7 @@ def stability_region(
     return StabilityRegion(re, im, np.where(np.isfinite(magnitude), magnitude, np.inf))
 
 
-def real_axis_limit(method: str | ButcherTableau) -> float:
+def real_axis_limit(method: str) -> float:
     """Most negative z with |R| <= 1 from 0 on along the negative real axis; -inf for an A-stable method.
 
     Euler: -2, so that y' = lambda y with lambda < 0 needs dt <= 2 / |lambda|.
@@ -198,7 +189,7 @@ def real_axis_limit(method: str | ButcherTableau) -> float:
     return -_limit_along(method, -1.0)
 
 
-def imaginary_axis_limit(method: str | ButcherTableau) -> float:
+def imaginary_axis_limit(method: str) -> float:
     """Largest y with |R(i y')| <= 1 for 0 <= y' <= y; 0 where slow oscillations grow, inf if A-stable.
 
     Raises:
@@ -207,7 +198,7 @@ def imaginary_axis_limit(method: str | ButcherTableau) -> float:
     return _limit_along(method, 1j)
 
 
-def longest_step(method: str | ButcherTableau, rates: npt.ArrayLike) -> float:
+def longest_step(method: str, rates: npt.ArrayLike) -> float:
     """The longest h with |R(h' lambda)| <= 1 for all h' <= h and all eigenvalues that do not grow, Re lambda <= 0.
 
     Euler: -2 Re lambda / |lambda|^2, the least over all of them. inf where no h is too long, or nothing decays; 0 where
@@ -255,7 +246,7 @@ def _radau5(z: ComplexArray) -> ComplexArray:
         return np.asarray(numerator / denominator, dtype=np.complex128)
 
 
-def _limit_along(method: str | ButcherTableau, direction: complex) -> float:
+def _limit_along(method: str, direction: complex) -> float:
     """Largest radius r with |R(r' direction)| <= 1 for all 0 <= r' <= r."""
     tableau = method_named(method).tableau
     if tableau is not None:

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import count, pairwise
 
 from node_core.solvers.steppers.step import Array, Field, Stepper
 
 EPSILON = 2.220446049250313e-16
 
 
-# The steps of a fixed-step method: all of one length, or each up to the next of these times.
-StepEnds = float | tuple[float, ...]
-
-
-def grid(t0: float, start: float, stop: float, dt: StepEnds) -> Iterator[float]:
-    """The points t0 + n dt (n dt backward), or the given ones, from `start` on, up to `stop`, which is the last."""
+def grid(t0: float, start: float, stop: float, dt: float) -> Iterator[float]:
+    """The points t0 + n dt (n dt backward) from `start` on, up to `stop`, which is the last."""
     direction = 1.0 if stop > start else -1.0
-    if isinstance(dt, tuple):
-        slack = 1e-9 * shortest(dt)
-        yield from sorted(
-            (t for t in dt if direction * (t - start) > slack and direction * (stop - t) > slack),
-            reverse=direction < 0,
-        )
-        yield stop
-        return
     # A point that is a stop up to rounding must not make a sliver of a step there.
     first = math.floor(abs(start - t0) / dt + 1e-9) + 1
-    endless = math.isinf(stop)
-    for n in count(first) if endless else range(first, math.ceil(abs(stop - t0) / dt - 1e-9)):
+    for n in range(first, math.ceil(abs(stop - t0) / dt - 1e-9)):
         yield t0 + direction * dt * n
     yield stop
 
 
-def shortest(dt: StepEnds) -> float:
-    """The length of the shortest step."""
-    return min(abs(b - a) for a, b in pairwise(dt)) if isinstance(dt, tuple) else dt
-
-
 def smallest_step(t: float, span: float) -> float:
-    """The length below which a step no longer moves t: some units in its last place. The span may be infinite."""
-    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * (span if math.isfinite(span) else 1.0))
+    """The length below which a step no longer moves t: some units in its last place."""
+    return max(16 * EPSILON * abs(t), EPSILON * EPSILON * span)
 
 
 def initial_step(

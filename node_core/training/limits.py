@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from node_core.checks import check_choice
-from node_core.gradients.names import GRADIENTS, goes_with
+from node_core.gradients.names import CONTINUOUS, GRADIENTS
 from node_core.solvers.methods import Method, method_named
 
 ACTIVATIONS = ("tanh", "softplus", "elu")
@@ -45,16 +45,10 @@ def check_solver(method: str, gradient: str) -> Method:
     """
     check_choice("gradient", gradient, GRADIENTS)
     found = method_named(method)
-    if not goes_with(gradient, found.family):
-        other = "'adjoint'" if found.family == "scipy" else "'checkpointed'"
+    if found.family == "scipy" and gradient not in CONTINUOUS:
         raise ValueError(
-            f"method = {method!r} has no steps that gradient = {gradient!r} could go back through: take "
-            f"gradient = {other}, or method = 'dopri5'."
-        )
-    if found.family == "symplectic":
-        raise ValueError(
-            f"method = {method!r} moves positions and velocities in turn, each by the other alone, and a net mixes "
-            "them: take method = 'rk4'."
+            f"method = {method!r} gives no stages to differentiate through, as gradient = {gradient!r} must: take "
+            "gradient = 'adjoint', or method = 'dopri5'."
         )
     return found
 

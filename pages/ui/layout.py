@@ -69,7 +69,7 @@ def picture_and_controls() -> tuple["DeltaGenerator", "DeltaGenerator"]:
     """The two places of a lesson: its picture, which comes first where the screen is narrow, and its controls."""
     with st.container(key="lesson"):
         stage, controls = st.columns([2.6, 1], gap="medium")
-    return stage, controls.container(key="controls")
+    return stage, controls
 
 
 def look_for(sentence: str, besides: str = "") -> None:

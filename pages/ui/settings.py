@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 from pages.ui.tab import tab_memory
 
@@ -59,7 +60,7 @@ def _bring_address(shown: _Shown, here: str) -> None:
         for key in shown.keys:
             st.session_state.pop(key, None)
         if context.is_history_navigation:
-            open_address(address)
+            _open(context, address)
             shown.page, shown.keys, shown.left = here, set(), {}
             return
         # A link was clicked: what the controls of the page before have in the address now is sent along.
@@ -69,15 +70,12 @@ def _bring_address(shown: _Shown, here: str) -> None:
     elif not left or any(address.get(key) != values for key, values in left.items()):
         return  # the same page; else this run was asked for before the browser knew that it shows another one
     own = {key: values for key, values in address.items() if key not in left}
-    open_address(parse_qs(own_address(here), keep_blank_values=True) | own)
+    _open(context, parse_qs(memory.get(_slot(here), ""), keep_blank_values=True) | own)
     if shown.page != here:
         shown.page, shown.keys, shown.left = here, set(), left
 
 
-def open_address(address: Address) -> None:
-    """Show another address of this page (before its controls are drawn)."""
-    context = get_script_run_ctx()
-    assert context is not None
+def _open(context: ScriptRunContext, address: Address) -> None:
     # As after Back, the controls take what the address says, or else their default.
     context.is_history_navigation = True
     with context.session_state.query_params() as known:
@@ -94,11 +92,6 @@ def _remember(shown: _Shown) -> None:
     # first run is cut short by a click on the next one must be known too.
     shown.keys |= set(context.session_state._state.query_params._bindings_by_param)
     tab_memory()[_slot(shown.page)] = context.query_string
-
-
-def own_address(page: str) -> str:
-    """The address that a page had last in this tab, as a query; "" before it had any."""
-    return tab_memory().get(_slot(page), "")
 
 
 def _query(address: Address) -> str:

@@ -72,11 +72,6 @@ class Tabs:
             document = self._documents.get(name)
             return None if document is None else document.held
 
-    def connected(self, held: dict[str, str]) -> bool:
-        """Whether the document that holds this, or its heir, is connected now."""
-        with self._lock:
-            return any(found.held is held and found.connections > 0 for found in self._documents.values())
-
     def _inheritance(self, before: str, left: bool) -> dict[str, str]:
         """What the document before leaves behind: its runs, once; nothing while it is still there."""
         earlier = self._documents.get(before)
@@ -90,12 +85,6 @@ class Tabs:
 def tabs() -> Tabs:
     """The server's memory of its visitors' tabs."""
     return Tabs()
-
-
-def known_tab() -> bool:
-    """Whether the browser has said which tab this script runs for."""
-    name = st.context.headers.get(_HEADER)
-    return name is not None and tabs().held(name) is not None
 
 
 def tab_memory() -> dict[str, str]:

@@ -12,12 +12,10 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from node_core import MLPField, SolveError, odeint
-from tests.gradients.pairs import skip_unless_together
+from node_core import MLPField, odeint
 
-MODES = ("backprop", "checkpointed", "adjoint", "adjoint_seminorm", "interpolated", "reversible")
+MODES = ("backprop", "checkpointed", "adjoint", "adjoint_seminorm", "interpolated")
 DISCRETE = ("backprop", "checkpointed")
-AT_STEPS = (*DISCRETE, "reversible")  # their adjoint lives at the ends of the steps
 TIGHT: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 
 
@@ -174,8 +172,8 @@ def test_the_backward_pass_leaves_its_steps_costs_and_adjoint(mode: str) -> None
     assert adjoint.t[0] == 2.0 and adjoint.t[-1] == 0.0 and (np.diff(adjoint.t) <= 0).all()
     assert y0.grad is not None
     np.testing.assert_allclose(adjoint.a[-1], y0.grad.numpy(), rtol=1e-12)
-    if mode not in AT_STEPS:
-        # None of the steps ends at 0.5.
+    if mode not in DISCRETE:
+        # The discrete adjoint lives at the ends of the steps, and none of them ends at 0.5.
         assert 0.5 in adjoint.t[np.flatnonzero(np.diff(adjoint.t) == 0)], "a(t) jumps at the observation time"
     flat = torch.cat([p.grad.reshape(-1) for p in field.parameters() if p.grad is not None]).numpy()
     np.testing.assert_allclose(adjoint.parameter_gradient[-1], flat, rtol=1e-9, atol=1e-12)
@@ -185,7 +183,8 @@ def test_the_backward_pass_leaves_its_steps_costs_and_adjoint(mode: str) -> None
 @pytest.mark.parametrize("mode", MODES)
 def test_a_way_back_is_known_between_its_steps_where_it_is_solved(mode: str, method: str) -> None:
     field = Linear([[-0.1, 1.0], [-1.0, -0.2]])
-    skip_unless_together(mode, method)
+    if method == "scipy_radau" and mode not in ("adjoint", "interpolated"):
+        pytest.skip("gives no graph")
     c = torch.tensor([1.0, -2.0], dtype=torch.float64)
     y0 = torch.tensor([0.8, 0.3], dtype=torch.float64, requires_grad=True)
     sol = odeint(
@@ -193,7 +192,7 @@ def test_a_way_back_is_known_between_its_steps_where_it_is_solved(mode: str, met
     )
     (sol.ys[-1] @ c + sol.ys[1] @ c).backward()
     curve = sol.adjoint.curve
-    if mode in AT_STEPS:
+    if mode in DISCRETE:
         assert curve is None
         return
     assert curve is not None and np.isin(sol.adjoint.t, curve.t).all()
@@ -236,15 +235,9 @@ def test_over_a_long_horizon_the_continuous_adjoint_is_wrong_and_checkpointed_is
         return torch.cat([p.grad.reshape(-1) for p in field.parameters() if p.grad is not None])
 
     reference = gradient("checkpointed", 1e-10)
-    error = {
-        mode: float((gradient(mode, 1e-3) - reference).norm() / reference.norm())
-        for mode in MODES
-        if mode != "reversible"
-    }
+    error = {mode: float((gradient(mode, 1e-3) - reference).norm() / reference.norm()) for mode in MODES}
     assert error["adjoint"] > 0.5 and error["adjoint_seminorm"] > 0.5
     assert error["checkpointed"] < 0.05 and error["backprop"] < 0.05 and error["interpolated"] < 0.05
-    with pytest.raises(SolveError, match="where f contracts, what is between them grows"):
-        gradient("reversible", 1e-3)
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -324,7 +317,6 @@ def test_a_frozen_field_still_has_the_gradient_by_its_start(name: str, mode: str
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("method", ["rodas5p", "trapezoid"])
 def test_implicit_methods_have_gradients_in_every_mode(method: str, mode: str) -> None:
-    skip_unless_together(mode, method)
     options: dict[str, Any] = {"dt": 0.02} if method == "trapezoid" else dict(TIGHT)
     found = gradients(Linear([[-0.1, 1.0], [-1.0, -0.2]]), mode, [0.0, 1.0], method=method, **options)
     reference = gradients(Linear([[-0.1, 1.0], [-1.0, -0.2]]), "backprop", [0.0, 1.0], **TIGHT)

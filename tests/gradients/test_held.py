@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from node_core import MLPField, odeint
-from tests.gradients.pairs import skip_unless_together
 from tests.gradients.test_gradients import DISCRETE, MODES
 
 D = torch.float64
@@ -79,7 +78,6 @@ def total(tensors: list[Tensor]) -> Tensor:
 def test_parameters_made_of_each_other_count_once(
     make: Callable[[Tensor], list[Tensor]], method: str, mode: str
 ) -> None:
-    skip_unless_together(mode, method)
     w, exact = leaf(0.25), leaf(0.25)
     params = make(w)
     decay(lambda: total(params), params=params, gradient=mode, method=method, **METHODS[method]).backward()
@@ -119,7 +117,6 @@ def test_their_second_and_third_derivatives_do_so_too(named: tuple[int, ...], me
 @METHOD
 @pytest.mark.parametrize("how", ["event", "dense", "start", "end"])
 def test_they_count_once_wherever_the_solution_is_asked_for(how: str, method: str, mode: str) -> None:
-    skip_unless_together(mode, method)
     w, exact = leaf(0.5), leaf(0.5)
     v = 2.0 * w
     options = {"params": [w, v], "gradient": mode, "method": method, **METHODS[method]}
@@ -205,7 +202,6 @@ def test_derivatives_by_hand_have_nothing_to_take_off(mode: str) -> None:
 @pytest.mark.parametrize("made", [False, True])
 def test_a_hook_sees_the_whole_gradient_once(made: bool, method: str, mode: str) -> None:
     """Such a hook clips gradients; it was called in every evaluation of the way back."""
-    skip_unless_together(mode, method)
     root, calls = leaf(0.5), []
     w = 1.0 * root if made else root
 
@@ -236,7 +232,6 @@ def test_a_hook_sees_each_derivative_of_a_derivative_once(method: str, mode: str
 @EACH
 @METHOD
 def test_a_tensor_that_retains_its_gradient_retains_the_whole_once(method: str, mode: str) -> None:
-    skip_unless_together(mode, method)
     root = leaf(0.25)
     w = 2.0 * root
     v = w * w

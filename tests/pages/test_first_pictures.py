@@ -19,7 +19,7 @@ from pages.ui.study import executor
 from tests.pages.harness import LIMIT, PAGES, charts, components, open_page, run_token, untroubled
 
 # What a canvas is told beside its view.
-OF_A_RUN = {"token", "slot", "module", "follows", "begun", "fate", "subject", "watched"}
+OF_A_RUN = {"token", "slot", "module", "follows", "begun", "fate", "subject"}
 
 
 @pytest.fixture

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from node_core.solvers.methods import METHODS
 
-# Those that take any field; the symplectic ones, which take separable ones, are tested in `test_symplectic`.
-GENERAL = {name: method for name, method in METHODS.items() if method.family != "symplectic"}
 EXPLICIT = [name for name, method in METHODS.items() if method.family == "explicit"]
-FIXED = [name for name, method in GENERAL.items() if not method.adaptive]
+FIXED = [name for name, method in METHODS.items() if not method.adaptive]
 ADAPTIVE = [name for name, method in METHODS.items() if method.adaptive]
-OWN = [name for name, method in GENERAL.items() if method.family != "scipy"]
+OWN = [name for name, method in METHODS.items() if method.family != "scipy"]
 D = torch.float64
 
 

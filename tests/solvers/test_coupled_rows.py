@@ -229,13 +229,11 @@ def test_a_given_jacobian_without_a_graph_costs_no_part_of_the_gradient(mode: st
     torch.testing.assert_close(gradient(given), gradient(None), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize(("method", "options"), [("rodas5p", {})])
+@METHODS
 def test_more_coupled_entries_than_can_be_solved_are_refused(method: str, options: dict[str, Any]) -> None:
     n = LARGEST_BLOCK + 1
     for y0 in (torch.ones(n, dtype=D), torch.ones(n, 1, dtype=D)):
-        with pytest.raises(
-            ValueError, match=rf"{n} entries of the state depend on each other.*Take 'trapezoid'"
-        ):
+        with pytest.raises(ValueError, match=rf"{n} entries of the state depend on each other"):
             odeint(
                 diffuse, y0, [0.0, 1e-9], method=method, **{**options, **({"dt": 1e-9} if options else {})}
             )

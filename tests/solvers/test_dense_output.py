@@ -17,23 +17,13 @@ from node_core.solvers.methods import METHODS
 from node_core.solvers.norms import TorchNorm
 from node_core.solvers.problem import Settings
 from node_core.solvers.solve import make_stepper
-from tests.solvers.problems import (
-    GENERAL,
-    OWN,
-    Counting,
-    D,
-    forced,
-    forced_exact,
-    rotation,
-    step_arguments,
-    vector,
-)
+from tests.solvers.problems import OWN, Counting, D, forced, forced_exact, rotation, step_arguments, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 # Whether the dense output evaluates f after the solve.
 OWN_NEEDS = {
     name: method.tableau is not None and bool(method.tableau.dense_output().extra_a)
-    for name, method in GENERAL.items()
+    for name, method in METHODS.items()
 }
 THETAS = [0.0, 0.13, 0.37, 0.5, 0.71, 0.92, 1.0]
 
@@ -232,12 +222,3 @@ def test_a_step_of_eulers_is_a_straight_line(name: str, mode: str | None) -> Non
         torch.testing.assert_close(
             slope, 3.0 * (0.4 * torch.eye(2, dtype=D) + 0.6 * whole)[0], rtol=1e-12, atol=1e-12
         )
-
-
-@pytest.mark.parametrize("name", ["dopri5", "rk4", "rodas5p", "scipy_radau"])
-def test_times_in_any_order_get_their_own_states(name: str) -> None:
-    times = np.random.default_rng(0).permutation(np.repeat(np.linspace(0.0, 4.0, 40), 2))
-    for y0 in (vector(1.0, 0.0), torch.ones(3, 2, dtype=D)):
-        solution = odeint(rotation, y0, [0.0, 4.0], method=name, **step_arguments(name))
-        one_by_one = torch.stack([solution(float(t)) for t in times])
-        torch.testing.assert_close(solution(times), one_by_one, rtol=0, atol=1e-14)

@@ -13,11 +13,11 @@ from node_core import odeint
 from node_core.fields.systems.systems import SYSTEMS
 from node_core.solution import Solution, Status
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import GENERAL, rotation, step_arguments, vector
+from tests.solvers.problems import rotation, step_arguments, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 G = 9.81
-FIRST_ORDER = [name for name, method in GENERAL.items() if method.order == 1]
+FIRST_ORDER = [name for name, method in METHODS.items() if method.order == 1]
 
 
 def falling(t: Any, y: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def test_a_ball_that_lies_on_the_floor_does_not_fall_through_it(name: str, direc
         assert "zero at the start, t = 0: pass direction=-1" in solution.message
 
 
-@pytest.mark.parametrize("name", [name for name in GENERAL if name != "euler"])
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "euler"])
 def test_a_ball_that_falls_from_the_floor_does_not_rise_through_it(name: str) -> None:
     solution = solve(falling, vector(0.0, 0.0), [0.0, 1.0], name, 0.1, event=height, direction=1)
     assert solution.status is Status.SUCCESS

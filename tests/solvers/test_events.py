@@ -14,9 +14,9 @@ from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.systems.systems import SYSTEMS
 from node_core.solution import Status
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import GENERAL, D, rotation, step_arguments, vector
+from tests.solvers.problems import D, rotation, step_arguments, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 G = 9.81
 
 

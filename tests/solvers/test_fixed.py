@@ -99,7 +99,7 @@ def test_an_explosion_is_told_at_its_step(name: str, step: int, strict: bool) ->
 
 @EACH
 def test_a_field_without_a_value_at_the_start_is_told_so(name: str) -> None:
-    with pytest.raises(SolveError, match=r"f\(t, y\) is not finite at t = 0.*Check the field and y0 there"):
+    with pytest.raises(SolveError, match=r"f\(t, y\) is not finite at t = 0: check the field and y0 there"):
         odeint(lambda t, y: y / 0.0, vector(1.0), [0.0, 1.0], method=name, dt=0.1)
 
 

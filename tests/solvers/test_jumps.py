@@ -13,20 +13,18 @@ from torch import Tensor, nn
 
 from node_core import odeint
 from node_core.fields.mlp.mlp import MLPField
-from node_core.gradients.names import CONTINUOUS, GRADIENTS, goes_with
+from node_core.gradients.names import CONTINUOUS, GRADIENTS
 from node_core.solution import Solution
 from node_core.solvers.field_clock import FieldClock, inside
 from node_core.solvers.methods import METHODS
-from tests.gradients.pairs import skip_unless_together
-from tests.solvers.problems import ADAPTIVE, FIXED, GENERAL, D, vector
+from tests.solvers.problems import ADAPTIVE, FIXED, D, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
-PER_SAMPLE = [name for name, method in GENERAL.items() if method.family == "explicit" and method.adaptive]
+EACH = pytest.mark.parametrize("name", list(METHODS))
+PER_SAMPLE = [name for name, method in METHODS.items() if method.family == "explicit" and method.adaptive]
 MODES = [
     (name, gradient)
-    for name, method in GENERAL.items()
-    for gradient in GRADIENTS
-    if goes_with(gradient, method.family)
+    for name, method in METHODS.items()
+    for gradient in (CONTINUOUS if method.family == "scipy" else GRADIENTS)
 ]
 START, END = 5.0, 5.01
 
@@ -178,7 +176,7 @@ def gradients(value: Tensor, y0: Tensor, field: Driven) -> list[float]:
 @pytest.mark.parametrize(("name", "gradient"), MODES)
 def test_gradients_are_right_across_a_jump(name: str, gradient: str) -> None:
     field, y0 = Driven(), vector(1.0).requires_grad_()
-    coarse = METHODS[name].order < (3 if METHODS[name].adaptive else 4)
+    coarse = METHODS[name].order < 3
     solution = solve(
         field, y0, [0.0, 1.0, 1.3, 3.0], name, dt=0.02 if coarse else 0.1, jumps=EDGES, gradient=gradient
     )
@@ -191,7 +189,6 @@ def test_gradients_are_right_across_a_jump(name: str, gradient: str) -> None:
 @pytest.mark.parametrize("gradient", GRADIENTS)
 @pytest.mark.parametrize("name", ["rk4", "dopri5", "dopri8", "trapezoid", "rodas5p"])
 def test_outputs_at_and_between_jumps_have_their_gradients(name: str, gradient: str) -> None:
-    skip_unless_together(gradient, name)
     field, y0 = Driven(), vector(1.0).requires_grad_()
     ts = [0.0, 0.4, *EDGES, 2.0]
     solution = solve(field, y0, ts, name, dt=0.01, jumps=EDGES, gradient=gradient)

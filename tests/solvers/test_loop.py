@@ -168,7 +168,7 @@ def test_a_step_that_always_fails_ends_with_its_reason() -> None:
 def test_a_failed_step_of_fixed_length_ends_the_solve() -> None:
     result = run(StubStepper(failures=[None, "Newton did not converge"]), [0.0, 1.0], dt=0.25)
     assert result.status is Status.NO_CONVERGENCE
-    assert result.message == "Newton did not converge at t = 0.25"
+    assert "smaller dt" in result.message
     assert [row[3] for row in result.rows] == [True, False]
 
 
@@ -187,7 +187,7 @@ def test_a_tolerance_below_the_rounding_of_the_state_is_named_at_the_first_rejec
     y0 = np.ones(1, dtype=np.float32)
     result = run(stepper, [0.0, 1.0], y0=y0, dt=1.0, norm=norm, controller=Controller("i", (1.0, 0.0, 0.0)))
     assert result.status is Status.STEP_UNDERFLOW
-    assert "no step meets the tolerance at t = 0" in result.message
+    assert "number type" in result.message
     assert len(result.rows) == 1
     assert not norm.is_unreachable(np.ones(1))
     assert not NumpyNorm(1e-9, 1e-3).is_unreachable(y0)
@@ -338,7 +338,7 @@ def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() ->
         stepper,
         [0.0, 0.5, 1.2, 1.9, 3.0],
         dt=1.0,
-        events=(Event(lambda t, y: float(y[0]) - 1.6),),
+        event=Event(lambda t, y: float(y[0]) - 1.6),
         keep_steps=True,
     )
     assert result.status is Status.EVENT
@@ -352,7 +352,7 @@ def test_an_event_ends_the_solve_at_its_root_and_hands_out_what_came_before() ->
 def test_an_event_that_is_zero_at_the_start_stops_there_unless_it_leaves_to_the_other_side(
     direction: int, where: float
 ) -> None:
-    result = run(StubStepper(), [0.0, 3.0], dt=0.4, events=(Event(lambda t, y: t * (t - 1.1), direction),))
+    result = run(StubStepper(), [0.0, 3.0], dt=0.4, event=Event(lambda t, y: t * (t - 1.1), direction))
     assert result.status is Status.EVENT
     assert result.t == (0.0 if where == 0.0 else pytest.approx(where, abs=1e-12))
 

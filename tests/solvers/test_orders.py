@@ -16,7 +16,7 @@ from node_core.solvers.methods import METHODS
 from node_core.solvers.norms import TorchNorm
 from node_core.solvers.problem import Settings
 from node_core.solvers.solve import make_stepper
-from tests.solvers.problems import GENERAL, OWN, D, rotation, step_arguments, vector
+from tests.solvers.problems import OWN, D, rotation, step_arguments, vector
 
 SPAN = (0.0, 1.5)
 # Enough steps for the leading term of the error, few enough to stay above the round-off floor of 1e-13.
@@ -93,7 +93,7 @@ def test_the_error_estimate_falls_with_the_order_of_the_embedded_method(name: st
     assert slope == pytest.approx(stepper.error_order + 1, abs=0.3), errors
 
 
-@pytest.mark.parametrize("name", list(GENERAL))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_going_back_in_time_returns_to_the_start(name: str) -> None:
     y0 = torch.tensor([[1.0, 0.5], [-0.3, 2.0]], dtype=D)
     options = step_arguments(name, dt=0.01)
@@ -106,7 +106,7 @@ def test_going_back_in_time_returns_to_the_start(name: str) -> None:
     assert (back.steps.dt < 0).all()
 
 
-@pytest.mark.parametrize("name", list(GENERAL))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_mirrored_problem_takes_mirrored_steps(name: str) -> None:
     def mirrored(t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return -rotation(-t, y)

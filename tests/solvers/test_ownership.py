@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from node_core import MLPField, odeint
 from node_core.solvers.methods import METHODS
 from tests.gradients.test_gradients import MODES
-from tests.solvers.problems import ADAPTIVE, EXPLICIT, GENERAL, D, rotation, step_arguments, vector
+from tests.solvers.problems import ADAPTIVE, EXPLICIT, D, rotation, step_arguments, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 
 
 def careless(t: Any, y: Tensor) -> Tensor:

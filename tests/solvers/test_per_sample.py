@@ -137,8 +137,7 @@ def test_one_row_that_blows_up_is_named() -> None:
     assert solution.status in (Status.STEP_UNDERFLOW, Status.NON_FINITE)
     assert "sample 1" in solution.message
     assert "t = 1" in solution.message
-    assert solution.ts.tolist() == [0.0, 0.5, 2.0]
-    assert solution.ys[2].isnan().flatten().tolist() == [False, True]
+    assert solution.ts.tolist() == [0.0, 0.5]
     torch.testing.assert_close(solution.ys[1, :, 0], vector(0.1 / 0.95, 2.0), rtol=1e-5, atol=1e-5)
 
 
@@ -155,14 +154,14 @@ def test_max_steps_is_counted_for_each_row_and_exactly_enough_is_enough() -> Non
     needed = [len(odeint(Rates(), RATES, [0.1, 3.0], batch="per_sample").steps.of(i)) for i in range(3)]
     enough = odeint(Rates(), RATES, [0.1, 3.0], batch="per_sample", max_steps=max(needed))
     assert enough.status is Status.SUCCESS
-    with pytest.raises(SolveError, match="sample 2: took max_steps") as caught:
+    with pytest.raises(SolveError, match="sample 2 took max_steps") as caught:
         odeint(Rates(), RATES, [0.1, 3.0], batch="per_sample", max_steps=max(needed) - 1)
     assert caught.value.solution is not None
     assert caught.value.solution.status is Status.MAX_STEPS
 
 
 def test_a_field_without_a_value_for_one_row_is_named() -> None:
-    with pytest.raises(SolveError, match=r"sample 1: .*not finite at t = 0"):
+    with pytest.raises(SolveError, match="not finite at t = 0 for sample 1"):
         odeint(lambda t, y: torch.sqrt(y), torch.tensor([[1.0], [-1.0]]), [0.0, 1.0], batch="per_sample")
 
 
@@ -190,25 +189,3 @@ def test_what_does_not_go_with_it_is_refused(options: dict[str, Any], match: str
     options = {"y0": torch.ones(2, 2), **options}
     with pytest.raises(ValueError, match=match):
         odeint(rotation, options.pop("y0"), [0.0, 1.0], batch="per_sample", **options)
-
-
-@pytest.mark.parametrize("named", [True, False])
-def test_a_row_fails_alone_and_says_so(named: bool) -> None:
-    """y' = y^2 ends at t = 1 / y0: the second row before the end of the span."""
-    y0 = torch.tensor([[0.5], [2.0], [0.25]], dtype=torch.float64, requires_grad=True)
-    options: dict[str, Any] = {"batch": "per_sample", "params": () if named else None}
-    solution = odeint(lambda t, y: y * y, y0, [0.0, 0.25, 1.0], on_error="return", **options)
-    assert solution.row_status is not None
-    assert [status.ok for status in solution.row_status] == [True, False, True]
-    assert not solution.status.ok
-    assert "sample 1: the step became too small to move on at t = 0.5" in solution.message
-    assert solution.ys[:, 1].isfinite().flatten().tolist() == [True, True, False]
-    exact = y0[[0, 2]] / (1 - y0[[0, 2]])
-    torch.testing.assert_close(solution.ys[-1, [0, 2]], exact, rtol=1e-4, atol=0)
-    (found,) = torch.autograd.grad(solution.ys[-1, [0, 2]].sum() + solution.ys[1, 1].sum(), y0)
-    wanted = torch.tensor([[1 / 0.25], [1 / 0.25], [1 / 0.75**2]], dtype=torch.float64)
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=0)
-    with pytest.raises(SolveError, match="sample 1: the step became too small") as caught:
-        odeint(lambda t, y: y * y, y0, [0.0, 0.25, 1.0], **options)
-    assert caught.value.solution is not None
-    assert caught.value.solution.row_status == solution.row_status

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from node_core import odeint
-from node_core.gradients.names import GRADIENTS, goes_with
+from node_core.gradients.names import CONTINUOUS, GRADIENTS
 from node_core.solution import Solution
 from node_core.solvers.methods import METHODS
-from tests.solvers.problems import GENERAL, D, vector
+from tests.solvers.problems import D, vector
 
-EACH = pytest.mark.parametrize("name", list(GENERAL))
+EACH = pytest.mark.parametrize("name", list(METHODS))
 Y0 = vector(1.0, 0.5)
 TS = [0.0, 1.3, 1.4, 5.0]
 
@@ -88,7 +88,7 @@ def test_a_solve_in_numpy_is_the_same(name: str) -> None:
     assert torch.equal(fresh(between), reused(between))
 
 
-@pytest.mark.parametrize("name", [n for n, m in GENERAL.items() if m.family == "explicit" and m.adaptive])
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.family == "explicit" and m.adaptive])
 def test_per_sample_steps_are_the_same(name: str) -> None:
     y0 = torch.stack((Y0, 2 * Y0))
     same(*(solve(f, name, y0, batch="per_sample") for f in (turning, Reusing())))
@@ -98,9 +98,8 @@ def test_per_sample_steps_are_the_same(name: str) -> None:
     ("name", "gradient"),
     [
         (name, gradient)
-        for name, method in GENERAL.items()
-        for gradient in GRADIENTS
-        if goes_with(gradient, method.family)
+        for name, method in METHODS.items()
+        for gradient in (CONTINUOUS if method.family == "scipy" else GRADIENTS)
     ],
 )
 def test_gradients_are_the_same(name: str, gradient: str) -> None:
@@ -113,7 +112,7 @@ def test_gradients_are_the_same(name: str, gradient: str) -> None:
     assert torch.equal(found[0][1], found[1][1])
 
 
-@pytest.mark.parametrize("name", list(GENERAL))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_field_may_return_its_state_itself(name: str) -> None:
     fresh, itself = (solve(f, name) for f in (lambda t, y: 1.0 * y, lambda t, y: y))
     same(fresh, itself)

@@ -16,7 +16,6 @@ REMEDY = "run `python -m node_core.studies.make_shipped {}`"
 MEASURED = {"wall_time", "seconds", "mib", "slopes", "time", "cost"}  # another one each time
 # They take too long to be computed again here; each is computed in the tests of its own lesson, shorter.
 SLOW = {"adjoint/errors", "adjoint/horizons", "adjoint/memory", "adjoint/paper", "cnf/cost"}
-SLOW |= {"solvers/energy", "solvers/energy_pendulum"}
 SLOW |= {"odenet/regularisers", "odenet/swap", "architectures/memory"}
 SLOW |= {
     "limits/stiff",

@@ -121,18 +121,3 @@ def test_nobody_names_a_tab_by_a_header_of_their_own(tabs: Tabs) -> None:
 def test_a_request_passes_as_it_is(tabs: Tabs) -> None:
     scope = {"type": "http", "method": "GET", "path": "/odenet", "headers": [(b"accept", b"text/html")]}
     assert seen(scope, tabs) == scope
-
-
-def test_a_tab_is_connected_while_its_document_or_the_heir_of_that_is() -> None:
-    memory = Tabs()
-    memory.enter("first")
-    held = memory.held("first")
-    assert held is not None
-    assert memory.connected(held)
-    memory.leave("first")
-    assert not memory.connected(held)
-    memory.enter("second", "first", left=True)
-    assert memory.connected(held)
-    memory.enter("stranger")
-    memory.leave("second")
-    assert not memory.connected(held)

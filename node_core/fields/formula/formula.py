@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from node_core.fields.formula.expression import CONSTANTS, Compiled, Expression, jacobian, names_in
 from node_core.fields.formula.expression_latex import latex, name_latex
 from node_core.fields.formula.parser import MAX_NUMBER, is_name, parse_expression
-from node_core.fields.systems.system import Interval, Parameter, System, always
+from node_core.fields.systems.system import Interval, Parameter, System
 
 MAX_STATES = 6
 MAX_PARAMETERS = 12
@@ -98,18 +98,8 @@ def parse_field(
         view=view or ((t_span if len(states) == 1 else window), window),
         stiff=False,
         autonomous=all("t" not in f.names for f in formulas),
-        separable=always if _is_separable(formulas, states) else None,
         rhs=Compiled(expressions, states, tuple(free)),
         jacobian=None if entries is None else Compiled(entries, states, tuple(free), columns=len(states)),
-    )
-
-
-def _is_separable(formulas: Sequence[Formula], states: Sequence[str]) -> bool:
-    """Whether no formula of either half of the states names a state of that half."""
-    n = len(states) // 2
-    halves = ((formulas[:n], states[:n]), (formulas[n:], states[n:]))
-    return len(states) == 2 * n and not any(
-        name in f.names for own, names in halves for f in own for name in names
     )
 
 

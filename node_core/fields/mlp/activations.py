@@ -99,30 +99,6 @@ def _softplus_bend(x: Tensor, h: Tensor, out: Tensor) -> Tensor:
     return torch.mul(x, torch.neg(h).exp_(), out=out)
 
 
-def _logistic_curvature(h: Tensor, slope: Tensor) -> Tensor:
-    return torch.addcmul(slope, slope, h, value=-2.0)
-
-
-def _relu_slope(h: Tensor) -> Tensor:
-    return (h > 0.0).to(h.dtype)
-
-
-def _relu_curvature(h: Tensor, slope: Tensor) -> Tensor:
-    return torch.zeros_like(slope)
-
-
-def _relu_backward_(cotangent: Tensor, h: Tensor) -> Tensor:
-    return cotangent.mul_(h > 0.0)
-
-
-def _relu_backward(cotangent: Tensor, h: Tensor, out: Tensor) -> Tensor:
-    return torch.mul(cotangent, h > 0.0, out=out)
-
-
-def _relu_bend(x: Tensor, h: Tensor, out: Tensor) -> Tensor:
-    return torch.mul(x, torch.zeros_like(h), out=out)
-
-
 def _elu_slope(h: Tensor) -> Tensor:
     return h.clamp(max=0.0) + 1.0
 
@@ -186,33 +162,4 @@ ELU = Activation(
     bend=_elu_bend,
 )
 
-SIGMOID = Activation(
-    "sigmoid",
-    rate=1.0,
-    scale=1.0,
-    shift=0.0,
-    gain=1.0,
-    core=torch.sigmoid,
-    core_=torch.sigmoid_,
-    slope=_sigmoid_slope,
-    curvature=_logistic_curvature,
-    backward_=_sigmoid_backward_,
-    backward=_sigmoid_backward,
-    bend=_sigmoid_bend,
-)
-RELU = Activation(
-    "relu",
-    rate=1.0,
-    scale=1.0,
-    shift=0.0,
-    gain=1.0,
-    core=torch.relu,
-    core_=torch.relu_,
-    slope=_relu_slope,
-    curvature=_relu_curvature,
-    backward_=_relu_backward_,
-    backward=_relu_backward,
-    bend=_relu_bend,
-)
-
-ACTIVATIONS: dict[str, Activation] = {a.name: a for a in (TANH, SOFTPLUS, ELU, SIGMOID, RELU)}
+ACTIVATIONS: dict[str, Activation] = {a.name: a for a in (TANH, SOFTPLUS, ELU)}

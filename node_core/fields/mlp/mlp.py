@@ -14,7 +14,6 @@ from node_core.fields.mlp.activations import ACTIVATIONS
 from node_core.fields.mlp.compiled import VJP, CompiledMLP
 from node_core.fields.mlp.linearization import MLPLinearization
 from node_core.fields.mlp.memory import Workspaces
-from node_core.fields.mlp.snapshot import Snapshot
 from node_core.fields.mlp.tape import MLPTape
 from node_core.fields.own import HandWritten
 
@@ -24,7 +23,7 @@ class MLPField(nn.Module, HandWritten):
 
     dim             dimension of the state: y and dy/dt have shape (..., dim)
     hidden          widths of the 1 to 3 hidden layers
-    activation      a: "tanh", "softplus", "elu", "sigmoid" or "relu"
+    activation      a: "tanh", "softplus" or "elu"
     time_dependent  feed t to the first layer; else t is ignored and f is autonomous
     seed            of the initial weights, uniform in +-1/sqrt(fan_in) as in nn.Linear; torch's global
                     generator is not touched, and the dtype does not change the draw
@@ -91,16 +90,11 @@ class MLPField(nn.Module, HandWritten):
         weight, bias = self._layers()[-1]
         return from_columns(self._affine(weight, bias, hidden[-1], 1.0), y.shape)
 
-    def compiled(self, at: Snapshot | None = None) -> "SweepableMLP":
-        """The closed form for one solve, at the present weights or those of a snapshot; made anew for each."""
-        weights, biases = zip(*(self._layers() if at is None else at.layers()), strict=True)
+    def compiled(self) -> "SweepableMLP":
+        """The closed form at the present weights, for one solve: a snapshot, made anew after every update."""
+        weights, biases = zip(*self._layers(), strict=True)
         with torch.no_grad():
             return SweepableMLP(weights, biases, self._activation, self.dim, self._workspaces)
-
-    def snapshot(self) -> Snapshot:
-        """The field as it is now, for who calculates with it outside of torch."""
-        flat = torch.cat([p.detach().reshape(-1) for layer in self._layers() for p in layer])
-        return Snapshot(self.dim, self.hidden, self.activation, self.time_dependent, flat)
 
     def vjp(self, t: Time, y: Tensor, g: Tensor) -> VJP:
         """Closed-form f, g^T df/dy, g^T df/dtheta and g^T df/dt, outside autograd (see `CompiledMLP.vjp`)."""
@@ -190,26 +184,3 @@ class SweepableMLP(CompiledMLP):
     def tape(self, n: int) -> MLPTape:
         """A tape for the evaluations of a solve on states (dim, n)."""
         return MLPTape(self, n)
-
-
-def field_of(layers: Sequence[tuple[Tensor, Tensor]], activation: str, *, time_dependent: bool) -> MLPField:
-    """The field with these weights (out, in) and biases, which stay what they are: parameters, or made of some."""
-    field = MLPField.__new__(MLPField)
-    nn.Module.__init__(field)
-    names = [(f"weight_{k}", f"bias_{k}") for k in range(1, len(layers) + 1)]
-    # The dict, not attributes: nn.Module.__setattr__ costs more than all the rest.
-    field.__dict__.update(
-        dim=layers[-1][0].shape[0],
-        hidden=tuple(weight.shape[0] for weight, _ in layers[:-1]),
-        activation=activation,
-        time_dependent=time_dependent,
-        _activation=ACTIVATIONS[activation],
-        _workspaces={},
-        _names=names,
-        **{
-            name: p
-            for some, pair in zip(names, layers, strict=True)
-            for name, p in zip(some, pair, strict=True)
-        },
-    )
-    return field

@@ -85,16 +85,6 @@ def oscillator_exact(t: np.ndarray, y0: Y0, p: P, t0: float = 0.0) -> np.ndarray
     return np.stack([x0 * c + v0 / omega * s, v0 * c - x0 * omega * s], axis=-1)
 
 
-def oscillator_energy(y: Y, p: P, xp: ModuleType) -> Any:
-    """v^2 / 2 + omega^2 x^2 / 2."""
-    return 0.5 * y[1] ** 2 + 0.5 * (p["omega"] * y[0]) ** 2
-
-
-def undamped(p: P) -> bool:
-    """Friction pulls at the speed with the speed."""
-    return p["damping"] == 0.0
-
-
 def pendulum(t: Any, y: Y, p: P, xp: ModuleType) -> Row:
     """Field theta' = v, v' = -omega^2 sin(theta) - damping v."""
     theta, v = y
@@ -106,11 +96,6 @@ def pendulum(t: Any, y: Y, p: P, xp: ModuleType) -> Row:
 def pendulum_jacobian(t: Any, y: Y, p: P, xp: ModuleType) -> tuple[Row, ...]:
     """[[0, 1], [-omega^2 cos(theta), -damping]]."""
     return (0.0, 1.0), (-(p["omega"] ** 2) * xp.cos(y[0]), -p["damping"])
-
-
-def pendulum_energy(y: Y, p: P, xp: ModuleType) -> Any:
-    """v^2 / 2 + omega^2 (1 - cos(theta))."""
-    return 0.5 * y[1] ** 2 + p["omega"] ** 2 * (1.0 - xp.cos(y[0]))
 
 
 def pendulum_exact(t: np.ndarray, y0: Y0, p: P, t0: float = 0.0) -> np.ndarray | None:
@@ -238,9 +223,7 @@ def struck_oscillator(t: Any, y: Y, p: P, xp: ModuleType) -> Row:
     pushed = (t >= p["strike"]) & (t < p["strike"] + p["width"])
     height = 1.0 / p["width"]
     push = height * pushed if isinstance(pushed, bool | np.bool_) else xp.full_like(x, height) * pushed
-    force = push - (p["omega"] ** 2) * x
-    damping = p["damping"]
-    return v, (force - damping * v if damping else force)
+    return v, -(p["omega"] ** 2) * x - p["damping"] * v + push
 
 
 def struck_oscillator_jacobian(t: Any, y: Y, p: P, xp: ModuleType) -> tuple[Row, ...]:

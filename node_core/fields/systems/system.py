@@ -21,7 +21,6 @@ from node_core.fields.base import Array, namespace_of, stack_last
 Parameters = Mapping[str, float]
 Components = Sequence[Any]
 Rhs = Callable[[Any, Components, Parameters, ModuleType], Sequence[Any]]
-Energy = Callable[[Components, Parameters, ModuleType], Any]
 JacobianRows = Callable[[Any, Components, Parameters, ModuleType], Sequence[Sequence[Any]]]
 Interval = tuple[float, float]
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -119,11 +118,6 @@ class Parameter:
         return tuple(sorted(inside | {self.minimum, self.default, self.maximum}))
 
 
-def always(p: Parameters) -> bool:
-    """Whatever the parameters."""
-    return True
-
-
 @dataclass(frozen=True)
 class System:
     """A system of ordinary differential equations dy/dt = f(t, y; p) and all that a page needs to present it.
@@ -136,8 +130,6 @@ class System:
     - `adapt(p)`: how time span, window and stiffness follow the parameters (see `frame`).
     - `look_for`: one sentence; `latex`: the equations.
     - `autonomous`: whether f does not depend on t; saves an implicit method an evaluation a step.
-    - `separable(p)`: whether, with the state's first half q and its second half p, dq/dt depends on p alone and dp/dt
-      on q alone, as symplectic methods need it. `energy(components, p, xp)`: what is then conserved, if t is not in f.
     - `dt`: a fixed step to begin with, None for a two-hundredth of the time span.
     - `atol_ratio`: the absolute tolerance over the relative one; below 1 where a component is tiny by nature.
     """
@@ -163,8 +155,6 @@ class System:
     adapt: Callable[[Parameters], Frame] | None = field(default=None, repr=False)
     dt: float | None = None
     atol_ratio: float = 1.0
-    separable: Callable[[Parameters], bool] | None = field(default=None, repr=False)
-    energy: Energy | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not len(self.state_names) == len(self.y0) == self.dim >= 1:
@@ -292,29 +282,6 @@ class SystemField:
     def has_jacobian(self) -> bool:
         """Whether `jacobian` can be called."""
         return self.system.jacobian is not None
-
-    @property
-    def separable(self) -> bool:
-        """Whether dq/dt depends on p alone and dp/dt on q alone: then there are `dq` and `dp`."""
-        return self.system.separable is not None and self.system.separable(self.p)
-
-    has_dq = has_dp = separable
-
-    def dq(self, t: Any, p: Array) -> Array:
-        """The first half of dy/dt, shaped like p, where `separable`."""
-        return self._half(t, p, first=False)
-
-    def dp(self, t: Any, q: Array) -> Array:
-        """The second half of dy/dt, shaped like q, where `separable`."""
-        return self._half(t, q, first=True)
-
-    def _half(self, t: Any, known: Array, *, first: bool) -> Array:
-        """The half that `known` moves. Itself stands for NaN meanwhile, which would show if it were used."""
-        xp, n = namespace_of(known), self.dim // 2
-        parts = tuple(known[..., i] for i in range(n))
-        nothing = (xp.full_like(parts[0], math.nan),) * n
-        rows = self._rhs(t, parts + nothing if first else nothing + parts, self.p, xp)
-        return stack_last(xp, rows[n:] if first else rows[:n], parts[0])
 
     def exact(self, t: np.ndarray, y0: Sequence[float] | np.ndarray, t0: float = 0.0) -> np.ndarray | None:
         """The exact states (time, dim) with y(t0) = y0, or None where no formula is known."""

@@ -16,7 +16,6 @@ from node_core.fields.systems.system import (
     Parameters,
     System,
     SystemField,
-    always,
     system_from_callable,
 )
 
@@ -93,8 +92,6 @@ HARMONIC_OSCILLATOR = System(
     rhs=classical.oscillator,
     jacobian=classical.oscillator_jacobian,
     exact=classical.oscillator_exact,
-    separable=always,
-    energy=classical.oscillator_energy,
     dt=0.15,
 )
 
@@ -118,8 +115,6 @@ PENDULUM = System(
     rhs=classical.pendulum,
     jacobian=classical.pendulum_jacobian,
     exact=classical.pendulum_exact,
-    separable=classical.undamped,
-    energy=classical.pendulum_energy,
     dt=0.1,
 )
 
@@ -304,7 +299,6 @@ STRUCK_OSCILLATOR = System(
     rhs=classical.struck_oscillator,
     jacobian=classical.struck_oscillator_jacobian,
     exact=classical.struck_oscillator_exact,
-    separable=classical.undamped,
     jumps=classical.struck_oscillator_jumps,
     dt=0.1,
 )

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -16,11 +16,10 @@ from torch import Tensor
 
 from node_core.solvers.dual import is_recorded
 from node_core.solvers.steppers.step import Field, Step, StepResult
-from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 
-@lru_cache(maxsize=64)
+@cache
 def explicit_stepper(tableau: ButcherTableau, dtype: torch.dtype, device: torch.device) -> ExplicitStepper:
     """The stepper of a tableau; it has no state, so that all solves share one."""
     return ExplicitStepper(tableau, dtype, device)
@@ -86,7 +85,6 @@ class ExplicitStepper:
         self._b = row(tableau.b)
         self._b_error = row(tableau.b_error) if tableau.b_error is not None else None
         self._dense = tableau.dense_output()
-        self._weights = OutputWeights(self._dense)
         used = max(i for i, weight in enumerate(tableau.b) if weight != 0.0) + 1
         self.end = Coefficients.of(tableau.a[:used], tableau.b[:used], tableau.c[:used], row)
         self._dense_coefficients = Coefficients.of(
@@ -99,20 +97,7 @@ class ExplicitStepper:
             f0 = f(t, y)
         return self._step_in_graph(f, t, y, dt, f0) if is_recorded() else self._step(f, t, y, dt, f0)
 
-    def advance(self, f: Field, t: float, y: Tensor, dt: float) -> StepResult:
-        """The end of a step, with the stages that it is made of and none for an error estimate."""
-        used = len(self.end.c)
-        if not is_recorded():
-            return self._step(f, t, y, dt, f(t, y), used)
-        k: list[Tensor] = []
-        for a, c in zip(self.tableau.a[:used], self.end.c, strict=True):
-            k.append(f(t + c * dt, combine(y, dt, a, k)))
-        return StepResult(combine(y, dt, self.tableau.b[:used], k), None, None, k)
-
-    def _step(
-        self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor, used: int | None = None
-    ) -> StepResult:
-        """One step, of which only the first stages are evaluated if `used` says how many."""
+    def _step(self, f: Field, t: float, y: Tensor, dt: float, f0: Tensor) -> StepResult:
         tableau, shape = self.tableau, y.shape
         flat = y.reshape(-1)
         # Zeros, not empty memory: every combination spans all of K, with weight 0 on the stages still to come.
@@ -124,12 +109,9 @@ class ExplicitStepper:
         states = torch.empty_like(k)
         flats, shaped = states.unbind(), states.view(stages.shape).unbind()
         write = getattr(f, "write", None) or (lambda t, y, out: out.copy_(f(t, y)))
-        rows = list(zip(self._c, self._rows, strict=True))
-        for i, (c, row) in enumerate(rows if used is None else rows[: used - 1], 1):
+        for i, (c, row) in enumerate(zip(self._c, self._rows, strict=True), 1):
             torch.addmv(flat, kt, row, alpha=dt, out=flats[i])
             write(t + c * dt, shaped[i], slots[i])
-        if used is not None:
-            return StepResult(torch.addmv(flat, kt, self._b, alpha=dt).view(shape), None, None, stages[:used])
         # With FSAL the last stage state is y1 itself, and its slope is f1.
         y1 = shaped[-1].clone() if tableau.fsal else torch.addmv(flat, kt, self._b, alpha=dt).view(shape)
         error = None if self._b_error is None else torch.mv(kt, self._b_error).mul_(dt).view(shape)
@@ -156,8 +138,8 @@ class ExplicitStepper:
         k = self.dense_stages(f, step) if thetas else step.result.stages[:count]
         weights = coefficients.weights
         if thetas:
-            inside = torch.from_numpy(self._weights(thetas)).to(weights)
-            weights = torch.cat((weights, inside.T), dim=1)
+            rows = [self._dense.weights(theta) for theta in thetas]
+            weights = torch.cat((weights, weights.new_tensor(rows).T), dim=1)
         flat = torch.addmm(step.y0.reshape(1, -1), coefficients.a, k.reshape(count, -1), alpha=step.dt)
         times = [step.t + c * step.dt for c in coefficients.c]
         return StageTable(times, flat.view(count, *step.y0.shape), weights, coefficients.later)
@@ -169,7 +151,7 @@ class ExplicitStepper:
     def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Tensor:
         """Return y(t + theta dt) for each theta, shape (thetas, \\*y.shape), by the tableau's continuous extension."""
         stages = self.dense_stages(f, step)
-        weights = torch.from_numpy(self._weights(thetas)).to(step.y0)
+        weights = step.y0.new_tensor([self._dense.weights(theta) for theta in thetas])
         values = weights @ (stages.reshape(len(stages), -1) * step.dt)
         return step.y0 + values.view(len(thetas), *step.y0.shape)
 

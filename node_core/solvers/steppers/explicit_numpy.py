@@ -6,19 +6,18 @@ A torch call costs more than all the arithmetic on a state of a few numbers. The
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from node_core.solvers.steppers.step import Field, Step, StepResult
-from node_core.solvers.steppers.weights import OutputWeights
 from node_core.solvers.tableaus.tableau import ButcherTableau
 
 Vector = NDArray[np.float64]
 
 
-@lru_cache(maxsize=64)
+@cache
 def numpy_stepper(tableau: ButcherTableau) -> NumpyExplicitStepper:
     """The stepper of a tableau; it has no state, so that all solves share one."""
     return NumpyExplicitStepper(tableau)
@@ -31,35 +30,23 @@ class NumpyExplicitStepper:
         self.tableau = tableau
         self.order, self.error_order, self.adaptive = tableau.order, tableau.error_order, tableau.adaptive
         self.dense_order, self.dense_needs_f1 = tableau.dense_order, tableau.dense_needs_f1
-        # What every row weighs is [y, k_0, k_1, ...], with zeros on what is still to come: a stage is one product, and
-        # so are y1 - y and the error, the last two rows.
-        n = tableau.stages
-        self._rows = np.zeros((n + 2, n + 1))
-        for i, row in enumerate((*tableau.a, tableau.b, tableau.b_error or ())):
-            self._rows[i, 1 : len(row) + 1] = row
-        self._inner = list(enumerate(tableau.c))[1 : n - tableau.fsal]
+        self._rows = [np.array(row) for row in tableau.a]
+        self._b = np.array(tableau.b)
+        self._b_error = None if tableau.b_error is None else np.array(tableau.b_error)
         self._dense = tableau.dense_output()
-        self._weights = OutputWeights(self._dense)
-        self._extra_rows = [np.array(row) for row in self._dense.extra_a]
 
     def step(self, f: Field, t: float, y: Vector, dt: float, f0: Vector | None) -> StepResult:
         """Attempt one step of signed length dt from (t, y)."""
-        n, lend = self.tableau.stages, getattr(f, "lend", f)
-        known = np.zeros((n + 1, y.size))
-        k = known[1:]
-        known[0] = y
+        tableau = self.tableau
+        k = np.empty((tableau.stages, y.size))
         k[0] = f(t, y) if f0 is None else f0
-        weights = self._rows * dt
-        weights[:n, 0] = 1.0
-        for i, c in self._inner:
-            k[i] = lend(t + c * dt, weights[i].dot(known))
-        # Added up together with y, the rounding of every term would be felt in y1.
-        y1 = y + weights[n].dot(known)
-        f1 = None
-        if self.tableau.fsal:
-            k[-1] = lend(t + dt, y1)
-            f1 = k[-1]
-        return StepResult(y1, weights[n + 1].dot(known) if self.adaptive else None, f1, k)
+        stage = y
+        for i in range(1, tableau.stages):
+            stage = y + dt * (self._rows[i] @ k[:i])
+            k[i] = f(t + tableau.c[i] * dt, stage)
+        y1 = stage if tableau.fsal else y + dt * (self._b @ k)
+        error = None if self._b_error is None else dt * (self._b_error @ k)
+        return StepResult(y1, error, k[-1] if tableau.fsal else None, k)
 
     def complete(self, f: Field, step: Step) -> Step:
         """The step with the stages of its dense output."""
@@ -67,18 +54,18 @@ class NumpyExplicitStepper:
 
     def interpolate(self, f: Field, step: Step, thetas: Sequence[float]) -> Vector:
         """Return y(t + theta dt) for each theta, shape (thetas, dim)."""
-        values: Vector = step.y0 + step.dt * np.dot(self._weights(thetas), self._dense_stages(f, step))
+        weights = np.array([self._dense.weights(theta) for theta in thetas])
+        values: Vector = step.y0 + step.dt * (weights @ self._dense_stages(f, step))
         return values
 
     def _dense_stages(self, f: Field, step: Step) -> Vector:
-        known: Vector = step.result.stages
-        if len(known) == len(self._dense.coefficients):
-            return known
-        first = len(known)
-        k = np.concatenate((known, np.empty((len(self._extra_rows), known.shape[1]))))
-        for j, (row, c) in enumerate(zip(self._extra_rows, self._dense.extra_c, strict=True), first):
-            if j == first and self.dense_needs_f1 and step.result.f1 is not None:
-                k[j] = step.result.f1
+        k: Vector = step.result.stages
+        if len(k) == len(self._dense.coefficients):
+            return k
+        for j, (row, c) in enumerate(zip(self._dense.extra_a, self._dense.extra_c, strict=True)):
+            if j == 0 and self.dense_needs_f1 and step.result.f1 is not None:
+                slope = step.result.f1
             else:
-                k[j] = f(step.t + c * step.dt, step.y0 + step.dt * np.dot(row, k[:j]))
+                slope = f(step.t + c * step.dt, step.y0 + step.dt * (np.array(row) @ k))
+            k = np.vstack((k, slope))
         return k

@@ -13,8 +13,7 @@ from node_core.solvers.field_clock import FieldClock
 from node_core.solvers.graph import leaves_of
 from node_core.solvers.reasons import shown
 from node_core.solvers.steppers.implicit_root import Equation, attach
-from node_core.solvers.steppers.jacobian import LARGEST_BLOCK, Jacobian
-from node_core.solvers.steppers.krylov import NoConvergenceError
+from node_core.solvers.steppers.jacobian import Jacobian
 from node_core.solvers.steppers.step import Array, Field, Step, Stepper, StepResult
 from node_core.solvers.tableaus.algebra import Algebra, algebra_of
 
@@ -27,8 +26,7 @@ class ImplicitStepper:
     beta = 1 is implicit Euler (order 1, L-stable), beta = 1/2 the trapezoidal rule (order 2, A-stable). The
     iteration takes a new Jacobian each time (quadratic convergence, started at y). Where torch records
     gradients, the iteration runs outside the graph, and its end is attached to it by the implicit function
-    theorem (see `implicit_root`), at the cost of one evaluation. Where some hundred unknowns depend on each other the
-    linear equations are solved from products alone (see `krylov`). Dense output is the collocation polynomial:
+    theorem (see `implicit_root`), at the cost of one evaluation. Dense output is the collocation polynomial:
     for beta = 1 the straight line (order 1), for beta = 1/2 the parabola through y with the slopes f(t, y) and
     f(t + dt, y1) (order 2).
 
@@ -123,13 +121,7 @@ def find_root(equation: Equation, y: Array, known: Array, checks: int) -> tuple[
     for i in range(MAX_ITERATIONS):
         slope = f(t1, y1)
         inverse = equation.inverse(y1, check=i < checks)
-        try:
-            change = equation.apply(inverse, y1 - known - equation.scaled * slope)
-        except NoConvergenceError as error:
-            if y1.numel() > LARGEST_BLOCK:
-                return y1, str(error).partition(":")[0]
-            equation.jacobian.dense = True
-            change = algebra.apply(equation.inverse(y1), y1 - known - equation.scaled * slope)
+        change = algebra.apply(inverse, y1 - known - equation.scaled * slope)
         before, y1 = y1, y1 - change
         size = algebra.size(change, y1)
         if size <= tolerance or (size >= previous and size <= 100.0 * tolerance):

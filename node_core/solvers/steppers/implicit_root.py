@@ -21,8 +21,7 @@ from node_core.solvers.field_clock import FieldClock, inside
 from node_core.solvers.follow import follow
 from node_core.solvers.graph import leaves_of
 from node_core.solvers.held import Held
-from node_core.solvers.steppers.jacobian import Jacobian, time_for
-from node_core.solvers.steppers.krylov import KrylovInverse
+from node_core.solvers.steppers.jacobian import Jacobian
 from node_core.solvers.steppers.step import Array, Field
 from node_core.solvers.tableaus.algebra import Algebra
 
@@ -38,19 +37,10 @@ class Equation(NamedTuple):
     algebra: Algebra
     clock: FieldClock | None
 
-    def inverse(self, y1: Array, *, check: bool = True) -> Any:
-        """(I - scaled df/dy)^-1 at y1: a matrix, or what applies it to a large state; `check` as in `Jacobian`."""
-        jacobian = self.jacobian
-        if jacobian.is_large(y1):
-            jacobian.calls += 1
-            piece = (self.t1 - self.dt, self.dt)
-            return KrylovInverse(self.f, time_for(self.f, self.t1, y1), y1, self.scaled, self.clock, piece)
+    def inverse(self, y1: Array, *, check: bool = True) -> Array:
+        """(I - scaled df/dy)^-1 at y1; `check` as in `Jacobian`."""
         matrix = self.jacobian(self.t1, y1, check=check)
         return self.algebra.inverse(self.algebra.shifted(1.0, -self.scaled, matrix))
-
-    def apply(self, inverse: Any, x: Array) -> Array:
-        """Apply what `inverse` returned, or its transpose."""
-        return inverse(x) if isinstance(inverse, KrylovInverse) else self.algebra.apply(inverse, x)
 
 
 def attach(equation: Equation, y1: Tensor, slope: Tensor, known: Tensor, held: tuple[Tensor, ...]) -> Tensor:
@@ -64,7 +54,7 @@ def attach(equation: Equation, y1: Tensor, slope: Tensor, known: Tensor, held: t
         inverse = equation.inverse(y1)
     if in_dual_level():
         # Tangents go through plain operations; those of a graph beside them are refused beforehand (`has_tangents`).
-        return y1 - equation.apply(inverse, y1 - known - equation.scaled * slope)
+        return y1 - equation.algebra.apply(inverse, y1 - known - equation.scaled * slope)
     root: Tensor = _Root.apply(equation, inverse, y1, known + equation.scaled * slope, known, *held)
     return root
 
@@ -77,8 +67,7 @@ class _Root(torch.autograd.Function):
         ctx: Any, equation: Equation, inverse: Tensor, y1: Tensor, end: Tensor, known: Tensor, *held: Tensor
     ) -> Tensor:
         """One more Newton step, which moves nothing but the last digits."""
-        krylov = isinstance(inverse, KrylovInverse)  # whose last digits are not that step's
-        root = y1.clone() if krylov else y1 - equation.apply(inverse, y1 - end)
+        root = y1 - equation.algebra.apply(inverse, y1 - end)
         ctx.equation, ctx.inverse = equation, inverse
         ctx.save_for_backward(root, *held)
         return root
@@ -86,7 +75,7 @@ class _Root(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         """lambda to `end`; where a graph is asked for, `known` and the tensors that f holds get their parts of it."""
-        equation, apply = ctx.equation, ctx.equation.apply
+        equation, apply = ctx.equation, ctx.equation.algebra.apply
         y1, *held = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return None, None, None, apply(ctx.inverse.mT, g), None, *[None] * len(held)

@@ -20,8 +20,6 @@ from node_core.solvers.tableaus.algebra import algebra_of, wants_gradient
 
 JacobianFunction = Callable[[float, Array], Array]
 LARGEST_BLOCK = 2000
-# Beyond so many entries products with the Jacobian cost less than a matrix, where a method can do with them.
-LARGEST_DENSE = 400
 
 
 class Jacobian:
@@ -42,7 +40,6 @@ class Jacobian:
             NFE (the convention of SciPy and of Hairer's codes): automatic differentiation runs f once and one
             backward pass a column, finite differences run f twice a column.
         nfe: evaluations of f that these comparisons took, which are part of the solver's.
-        dense: take a matrix, however large the state: products did not serve.
         autonomous: the field says that it does not depend on t, so that df/dt = 0.
         source: "given", "field", or "derived" (by autograd for tensors, by central differences for numpy).
     """
@@ -52,7 +49,6 @@ class Jacobian:
         self.source = "derived" if self._known is None else "field" if given is None else "given"
         self.autonomous = is_autonomous(f)
         self.calls = self.nfe = 0
-        self.dense = False
         self._f, self._vouched = f, given is None and has_closed_form(f, "jacobian")
         self._usable: dict[bool, bool] = {}  # what is known, by whether gradients are recorded
         self._counts: list[int] | None = None
@@ -72,19 +68,6 @@ class Jacobian:
             if self._usable[recorded]:
                 return self._declared(t, y)
         return self._derived(t, y, check)
-
-    def is_large(self, y: Array) -> bool:
-        """Whether so many entries of the state depend on each other that products serve better than a matrix.
-
-        They know no derivative of themselves: where one is recorded it takes a matrix.
-        """
-        if self._known is not None or self.dense or not isinstance(y, torch.Tensor) or in_dual_level():
-            return False
-        if torch.is_grad_enabled():
-            return False
-        if self._counts is None:
-            self._counts = block_counts(y.shape)
-        return y.numel() // self._counts[0] > LARGEST_DENSE
 
     def _declared(self, t: float, y: Array) -> Array:
         """The known Jacobian in one of the shapes of `Algebra`."""
@@ -158,8 +141,8 @@ def refuse_large(entries: int) -> None:
     if entries > LARGEST_BLOCK:
         raise ValueError(
             f"{entries} entries of the state depend on each other: an implicit method would solve that many dense "
-            f"equations in every step (at most {LARGEST_BLOCK}). Take 'trapezoid' or 'implicit_euler' without "
-            "jacobian=, which make do with products, an explicit method such as 'dopri5', or a coarser state"
+            f"equations in every step (at most {LARGEST_BLOCK}). Take an explicit method such as 'dopri5', or a "
+            "coarser state"
         )
 
 

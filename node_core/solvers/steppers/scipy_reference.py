@@ -18,9 +18,9 @@ from scipy.linalg import block_diag
 
 from node_core.solution import Status
 from node_core.solvers.clock import Deadline
-from node_core.solvers.events import CROSSED, ZERO_AT_START, Event, EventSearch, Passed, with_passed
+from node_core.solvers.events import ZERO_AT_START, Event, EventSearch
 from node_core.solvers.field_clock import FieldClock
-from node_core.solvers.reasons import out_of_steps, out_of_time, past_finite
+from node_core.solvers.reasons import noise, out_of_time
 from node_core.solvers.steppers.scipy_solvers import (
     SCIPY_METHODS,
     FloatArray,
@@ -43,9 +43,7 @@ class ScipyResult:
 
     Attributes:
         rows: (t, dt, NaN, True) of every accepted step.
-        times: the output times that were reached, and those of crossings that did not stop the solve.
-        ys: states then, shape (time, \\*y0.shape).
-        passed, stopped_by: those crossings, and the number of the event that stopped the solve.
+        ys: states at the output times that were reached, shape (time, \\*y0.shape).
         nfe: calls of f, exact (those that SciPy makes for finite-difference Jacobians included).
         n_jacobians: calls of the given Jacobian.
         dense: t (any order, shape (times,), within what was solved) -> states (times, \\*y0.shape).
@@ -54,7 +52,6 @@ class ScipyResult:
     """
 
     rows: tuple[Row, ...]
-    times: tuple[float, ...]
     ys: FloatArray
     nfe: int
     n_jacobians: int
@@ -64,8 +61,6 @@ class ScipyResult:
     t_end: float
     y_end: FloatArray
     slope: FloatArray | None = None
-    passed: Sequence[Passed] = ()
-    stopped_by: int = 0
 
 
 def scipy_solve(
@@ -74,10 +69,10 @@ def scipy_solve(
     y0: FloatArray,
     ts: Sequence[float],
     rtol: float = 1e-6,
-    atol: float | FloatArray = 1e-6,
+    atol: float = 1e-6,
     max_steps: int = 10_000,
     jacobian: NumpyFunction | None = None,
-    events: Sequence[Event] = (),
+    event: Event | None = None,
     time_limit: float | None = None,
     clock: FieldClock | None = None,
     max_step: float = math.inf,
@@ -91,7 +86,7 @@ def scipy_solve(
         ts: output times, increasing or decreasing.
         jacobian: df/dy, shape (\\*y0.shape, dim) for states (..., dim) with independent rows, else (\\*y0.shape,
             \\*y0.shape); if None, SciPy's finite differences. Adams needs none.
-        events: stop where they happen, or record it, see `node_core.solvers.events`.
+        event: stop where it happens, see `node_core.solvers.events`.
         clock: knows when f jumps: the solver is started anew behind each of these moments.
         max_step, first_step: the longest step, and the first of each start (chosen by the solver if None).
 
@@ -104,7 +99,7 @@ def scipy_solve(
     if name not in SCIPY_METHODS:
         raise ValueError(f"method {name!r} is unknown: choose one of {', '.join(SCIPY_METHODS)}.")
     _refuse_large(name, np.size(y0))
-    run = _Run(name, f, np.asarray(y0, dtype=np.float64), ts, max_steps, events, time_limit, clock)
+    run = _Run(name, f, np.asarray(y0, dtype=np.float64), ts, max_steps, event, time_limit, clock)
     if run.status is Status.SUCCESS and len(ts) > 1 and ts[0] != ts[-1]:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what SciPy warns of is in status and message
@@ -144,6 +139,10 @@ class _CountedField:
         self.first: FloatArray | None = None
         self.error: BaseException | None = None
 
+    def resume(self) -> None:
+        """Answer again, whatever ended the solve."""
+        self.error, self._deadline = None, Deadline(None)
+
     def __call__(self, t: float, y: FloatArray) -> FloatArray:
         if self.error is not None:
             return np.full(y.shape, np.nan)
@@ -162,11 +161,9 @@ class _CountedField:
             return np.full(y.shape, np.nan)
         if self.first is None:
             self.first = out
-        flat: FloatArray = out.ravel()
-        # A finite sum of squares has finite terms; only where it is not do they have to be looked at one by one.
-        if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
+        if not np.isfinite(out).all():
             self.non_finite = True
-        return flat
+        return out.ravel()
 
 
 class _CountedJacobian:
@@ -206,7 +203,7 @@ class _Run:
         y0: FloatArray,
         ts: Sequence[float],
         max_steps: int,
-        events: Sequence[Event],
+        event: Event | None,
         time_limit: float | None,
         clock: FieldClock | None,
     ) -> None:
@@ -222,11 +219,9 @@ class _Run:
         self.pieces: list[Callable[[Any], FloatArray]] = []
         self.t, self.y = ts[0], y0.ravel()
         self.status, self.message = Status.SUCCESS, "reached the end of the time span"
-        self.found: list[tuple[int, float]] = []  # the crossings that did not stop the solve
-        self.stopped_by = 0
-        self.search = EventSearch(events, ts[0], y0) if events else None
-        for _, event, last in self.search.at_start() if self.search is not None else ():
-            self._happened(event, ts[0], last, ZERO_AT_START)
+        self.search = EventSearch(event, ts[0], y0) if event is not None else None
+        if self.search is not None and self.search.at_start:
+            self._stop(Status.EVENT, ZERO_AT_START.format(ts[0]))
 
     def solve(self, steering: Steering, jacobian: NumpyFunction | None) -> None:
         """Step to the end; leaves the outcome in the attributes."""
@@ -260,7 +255,11 @@ class _Run:
         first = len(self.rows)
         while self.status is Status.SUCCESS and self.t != stop:
             if len(self.rows) >= self.max_steps:
-                return self._stop(Status.MAX_STEPS, out_of_steps(self.max_steps, self.t, self.ts[-1]))
+                return self._stop(
+                    Status.MAX_STEPS,
+                    f"took max_steps = {self.max_steps} steps and reached only t = {self.t:.6g} of "
+                    f"{self.ts[-1]:.6g}: raise max_steps or loosen the tolerance",
+                )
             failure = solver.step()
             if self.field.error is not None:
                 return None
@@ -276,12 +275,9 @@ class _Run:
     def result(self) -> ScipyResult:
         """The outcome, with the outputs that were reached."""
         reached = [t for t in self.ts if (t - self.t) * self.direction <= 0]
-        passed = self._passed(reached)
-        times = with_passed(reached, passed)
         return ScipyResult(
             rows=tuple(self.rows),
-            times=times,
-            ys=self.dense(times),
+            ys=self.dense(reached),
             nfe=self.field.calls,
             n_jacobians=self.jacobian.calls if self.jacobian else 0,
             status=self.status,
@@ -290,26 +286,7 @@ class _Run:
             t_end=self.t,
             y_end=self.y.reshape(self.y0.shape),
             slope=self.field.first,
-            passed=passed,
-            stopped_by=self.stopped_by,
         )
-
-    def _passed(self, reached: Sequence[float]) -> list[Passed]:
-        """The crossings with their rows: among the outputs by time, behind one at the same time."""
-        passed: list[Passed] = []
-        for event, t in self.found:
-            outputs = sum((output - t) * self.direction <= 0 for output in reached)
-            rows = sum(one.row > 0 for one in passed)
-            passed.append(Passed(event, t, 0 if t == self.ts[0] else outputs + rows))
-        return passed
-
-    def _happened(self, event: int, t: float, last: bool, sentence: str) -> None:
-        """Note a crossing, and stop if it is to stop the solve."""
-        if last:
-            self.stopped_by = event
-            self._stop(Status.EVENT, sentence.format(t))
-        else:
-            self.found.append((event, t))
 
     def dense(self, times: Sequence[float] | FloatArray) -> FloatArray:
         """States (times, \\*y0.shape) at times within what was solved."""
@@ -346,7 +323,7 @@ class _Run:
         self.t, self.y = t1, np.array(solver.y)
 
     def _look_for_event(self, before: FloatArray) -> None:
-        """Note what happens within the last step, which began at the state `before`; stop if it is to stop."""
+        """Stop at the event if it lies within the last step, which began at the state `before`."""
         if self.search is None:
             return
         piece, t0, t1, shape = self.pieces[-1], self.rows[-1][0], self.t, self.y0.shape
@@ -354,22 +331,32 @@ class _Run:
         def states(thetas: Sequence[float]) -> FloatArray:
             return piece(t0 + np.asarray(thetas) * (t1 - t0)).T.reshape(-1, *shape)
 
-        for theta, event, last in self.search.look(t0, t1, self.y.reshape(shape), states):
-            t = t1 if theta == 1.0 else t0 + theta * (t1 - t0)
-            if last and theta < 1.0:
-                self.t, self.y = t, states([theta]).ravel() if theta > 0.0 else before
-                self.ends[-1] = self.direction * self.t
-            self._happened(event, t, last, CROSSED)
+        theta = self.search.look(t0, t1, self.y.reshape(shape), states)
+        if theta is None:
+            return
+        if theta < 1.0:
+            self.t = t0 + theta * (t1 - t0)
+            self.y = states([theta]).ravel() if theta > 0.0 else before
+            self.ends[-1] = self.direction * self.t
+        self._stop(Status.EVENT, f"the event function crossed zero at t = {self.t:.6g}")
 
     def _give_up(self, failure: str | None) -> None:
         if failure is None or self.field.non_finite:
-            self._stop(Status.NON_FINITE, past_finite(self.t))
+            self._stop(
+                Status.NON_FINITE,
+                f"the state stops being finite just after t = {self.t:.6g}: the solution blows up there, or "
+                "the field is not defined beyond; end the time span before it",
+            )
         else:
             too_small = "less than spacing" in failure or "too small" in failure
             self._stop(
                 Status.STEP_UNDERFLOW if too_small else Status.NO_CONVERGENCE,
-                f"{self.name} gave up at t = {self.t:.6g} ({failure.rstrip('.')})",
+                f"{self.name} gave up at t = {self.t:.6g} ({failure.rstrip('.')}): check the field there, or "
+                "change the tolerance",
             )
 
     def _stop(self, status: Status, message: str) -> None:
+        if status in (Status.MAX_STEPS, Status.STEP_UNDERFLOW, Status.NO_CONVERGENCE, Status.TIME_LIMIT):
+            self.field.resume()
+            message = noise(self.field, self.t, self.y) or message
         self.status, self.message = status, message

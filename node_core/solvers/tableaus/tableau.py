@@ -17,8 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node_core.solvers.tableaus.rooted_trees import HIGHEST_ORDER, Row, dense_order_of, order_of
-
+Row = tuple[float, ...]
 _TOLERANCE = 1e-12  # rounding of sums of coefficients that are exact, or were computed to 16 digits
 _DENSE_TOLERANCE = 1e-11  # interpolants are sums of terms up to 1e3 that cancel
 
@@ -42,9 +41,6 @@ class DenseOutput:
     extra_c: Row = ()
 
     def __post_init__(self) -> None:
-        for name in ("coefficients", "extra_a"):
-            object.__setattr__(self, name, _rows(f"{name} of a dense output", getattr(self, name)))
-        object.__setattr__(self, "extra_c", _row("extra_c of a dense output", self.extra_c))
         lengths = {len(row) for row in self.coefficients}
         if len(lengths) != 1 or 0 in lengths:
             raise ValueError(
@@ -76,29 +72,21 @@ class DenseOutput:
 
 @dataclass(frozen=True)
 class ButcherTableau:
-    """An explicit Runge-Kutta method: one of the library's own, or what a user passes to `odeint` as `method=`.
-
-        heun3 = ButcherTableau("mine", a=[[], [1 / 3], [0, 2 / 3]], b=[1 / 4, 0, 3 / 4], c=[0, 1 / 3, 2 / 3], order=3)
-        odeint(f, y0, ts, method=heun3, dt=0.1)
-
-    Numbers may come as anything that is one (fractions, arrays); they are kept as floats, in tuples.
+    """An explicit Runge-Kutta method.
 
     Attributes:
-        name: the method's name, which `Solution.method` tells.
-        a: strictly lower triangular; row i holds the i entries left of the diagonal, so a[0] is empty. A square matrix
-            with zeros for the rest is taken, too.
+        name: the method's name in `odeint`.
+        a: strictly lower triangular; row i holds the i entries left of the diagonal, so a[0] is empty.
         b, c: weights of y1 and nodes.
         order: order of y1.
-        b_error: b - b_hat, or None for a method without an error estimate, which runs with a fixed `dt`.
-        error_order: order of the embedded solution b_hat, but at most `order`; 0 for none: the error is
-            O(dt^(error_order + 1)).
+        b_error: b - b_hat, or None for a method without an error estimate.
+        error_order: order of the embedded solution b_hat, 0 for none: the error is O(dt^(error_order + 1)).
         dense: the method's own continuous extension; None means cubic Hermite from y0, f0, y1, f1.
         source: book or paper.
 
     Raises:
-        ValueError: if shapes do not match, the method is implicit, a row of `a` does not sum to its node, the weights
-            do not sum to one, or the dense output does not end in y1. That its order is what it says is looked at by
-            `check_order`.
+        ValueError: if shapes do not match, a row of `a` does not sum to its node, the weights do not sum to
+            one, or the dense output does not end in y1.
     """
 
     name: str
@@ -112,11 +100,6 @@ class ButcherTableau:
     source: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("b", "c", "b_error"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, _row(f"{name} of {self.name!r}", getattr(self, name)))
-        rows = _rows(f"a of {self.name!r}", self.a)
-        object.__setattr__(self, "a", tuple(self._below_the_diagonal(i, row) for i, row in enumerate(rows)))
         self._check_shapes()
         self._check_sums()
         if self.dense is not None:
@@ -173,54 +156,6 @@ class ButcherTableau:
         extra = ((), ()) if self.fsal else ((self.b,), (1.0,))
         return DenseOutput(tuple(tuple(row) for row in rows), self.dense_order, *extra)
 
-    def check_order(self) -> None:
-        """Refuse a method that is not of the order it claims, by one condition for each rooted tree.
-
-        The library's own are held to it by its tests; a user's is when it first runs.
-
-        Raises:
-            ValueError: the weights, the embedded ones, or the dense output are of another order, or of one beyond
-                `HIGHEST_ORDER`.
-        """
-        if self.order > HIGHEST_ORDER:
-            raise ValueError(
-                f"Tableau {self.name!r} claims order {self.order}, which cannot be checked: say order={HIGHEST_ORDER}, "
-                "up to which the order conditions are looked at."
-            )
-        self._require_order("b", order_of(self.a, self.b, self.order), self.order, "order")
-        if self.b_error is not None:
-            embedded = tuple(high - error for high, error in zip(self.b, self.b_error, strict=True))
-            found = order_of(self.a, embedded, self.error_order + 1)
-            self._require_order("b - b_error", found, self.error_order, "error_order")
-            if found > self.error_order < self.order:
-                raise ValueError(
-                    f"Tableau {self.name!r}: the embedded solution b - b_error is of an order above error_order="
-                    f"{self.error_order}, which would misjudge every step: say its own order, at most {self.order}."
-                )
-        if self.dense is not None:
-            found = dense_order_of(
-                self.a + self.dense.extra_a, self.dense.coefficients, min(self.dense.order, HIGHEST_ORDER)
-            )
-            self._require_order("the dense output", found, self.dense.order, "its order")
-
-    def _require_order(self, what: str, found: int, claimed: int, name: str) -> None:
-        if found < claimed:
-            raise ValueError(
-                f"Tableau {self.name!r} says {name}={claimed}, but {what} satisfies the order conditions only up to "
-                f"order {found}: correct a coefficient (give all of its digits), or say {name}={found}."
-            )
-
-    def _below_the_diagonal(self, index: int, row: Row) -> Row:
-        """Row `index` of a, which may come with the zeros of an explicit method."""
-        if len(row) != len(self.b) or len(row) == index:
-            return row
-        if any(row[index:]):
-            raise ValueError(
-                f"Tableau {self.name!r} is implicit: row {index} of a is not zero from its diagonal on. odeint takes "
-                "explicit tableaus; its implicit methods are 'implicit_euler', 'trapezoid' and 'rodas5p'."
-            )
-        return row[:index]
-
     def _check_shapes(self) -> None:
         if not self.b or len(self.a) != len(self.b) or len(self.c) != len(self.b):
             raise ValueError(
@@ -244,15 +179,6 @@ class ButcherTableau:
             raise ValueError(
                 f"Tableau {self.name!r} has error order {self.error_order}: "
                 "give a positive one with b_error, and 0 without."
-            )
-        if self.error_order > self.order:
-            raise ValueError(
-                f"Tableau {self.name!r} has error order {self.error_order} above its order {self.order}: give the "
-                "lower of the two, which the error estimate has."
-            )
-        if self.b_error is not None and not any(self.b_error):
-            raise ValueError(
-                f"Tableau {self.name!r} has a b_error of zeros, which would accept every step: give b - b_hat, or None."
             )
 
     def _check_sums(self) -> None:
@@ -288,19 +214,3 @@ class ButcherTableau:
         found = math.fsum(values)
         if not abs(found - total) <= _TOLERANCE:
             raise ValueError(f"Tableau {self.name!r}: {what} sums to {found!r}, it must sum to {total!r}.")
-
-
-def _row(what: str, values: object) -> Row:
-    """Numbers as a tuple of floats."""
-    try:
-        return tuple(float(value) for value in values)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} is {values!r}: give a sequence of numbers.") from error
-
-
-def _rows(what: str, rows: object) -> tuple[Row, ...]:
-    try:
-        given = tuple(rows)  # type: ignore[arg-type, var-annotated]
-    except TypeError as error:
-        raise ValueError(f"{what} is {rows!r}: give one row of numbers a stage.") from error
-    return tuple(_row(f"row {index} of {what}", row) for index, row in enumerate(given))

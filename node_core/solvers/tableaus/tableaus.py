@@ -53,15 +53,6 @@ RALSTON = ButcherTableau(
     source="Ralston, Math. Comp. 16 (1962): smallest bound of the local error with two stages",
 )
 
-HEUN3 = ButcherTableau(
-    name="heun3",
-    a=((), (1 / 3,), (0.0, 2 / 3)),
-    b=(1 / 4, 0.0, 3 / 4),
-    c=(0.0, 1 / 3, 2 / 3),
-    order=3,
-    source="Heun 1900; HNW I, table II.1.1",
-)
-
 RK4 = ButcherTableau(
     name="rk4",
     a=((), (1 / 2,), (0.0, 1 / 2), (0.0, 0.0, 1.0)),
@@ -234,7 +225,6 @@ TABLEAUS: dict[str, ButcherTableau] = {
         MIDPOINT,
         HEUN,
         RALSTON,
-        HEUN3,
         RK4,
         RK4_38,
         BOSH3,

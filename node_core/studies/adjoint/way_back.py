@@ -103,10 +103,7 @@ def _way(task: Task, mode: str, config: AdjointConfig, true: Truth, shown: Indic
     if record.curve is None:  # a discrete gradient: the state is that of the forward solve
         a_t, a = step_t, record.a[rows]
         t = np.union1d(np.linspace(0.0, task.observations[-1], CURVE_POINTS), step_t)[::-1]
-        z = known = _at(solution, t)
-        if mode == "reversible":  # that is reconstructed, and known at its steps
-            off = np.asarray(record.z, dtype=float)[rows] - _at(solution, step_t)
-            z = known + np.stack([np.interp(t, step_t[::-1], column[::-1]) for column in off.T], axis=1)
+        z = _at(solution, t)
     else:
         t = a_t = np.append(record.t[:1], record.curve.t)
         z, a = (
@@ -119,7 +116,7 @@ def _way(task: Task, mode: str, config: AdjointConfig, true: Truth, shown: Indic
         failure="",
         t=t,
         z=z,
-        apart=z - (known if mode == "reversible" else _at(forward, t)),
+        apart=z - _at(forward, t),
         a_t=a_t,
         a=np.asarray(a, dtype=float),
         step_t=step_t,

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from node_core.gradients.names import GRADIENTS
 from node_core.training.images.config import ImagesConfig
 
 LAYERS = (1, 2, 4, 8, 16)
 STEPS = (1, 2, 4, 8, 16)
-# A reversible step evaluates twice: at the same NFE it is another solve.
-MODES = ("backprop", "adjoint", "adjoint_seminorm", "checkpointed", "interpolated")
 MAX_MEASURED = 60
 DENSE_BATCH = 1024
 """Images of a dense net's step: the states of fewer are smaller than what an allocator rounds up."""
@@ -70,8 +69,8 @@ def nfe_trains(train: ImagesConfig, gradient: str, steps: Sequence[int] = STEPS)
 
 
 def all_trains(train: ImagesConfig) -> dict[str, tuple[ImagesConfig, ...]]:
-    """A series for the ResNet ("resnet") and one for each of `MODES`, by its name."""
-    return {"resnet": depth_trains(train)} | {mode: nfe_trains(train, mode) for mode in MODES}
+    """A series for the ResNet ("resnet") and one for every gradient mode, by its name."""
+    return {"resnet": depth_trains(train)} | {mode: nfe_trains(train, mode) for mode in GRADIENTS}
 
 
 def every_mode(train: ImagesConfig | None = None) -> MemoryConfig:

@@ -9,7 +9,6 @@ import torch
 
 from node_core.settings import SolverSettings
 from node_core.solution import SolveError
-from node_core.solvers.methods import method_named
 from node_core.studies.architectures.net import Trained, trained_net
 from node_core.studies.architectures.questions_config import SwapConfig, SwapEntry, SwapResult
 from node_core.training.images.build import MAX_STEPS, PART, ask, solver_of
@@ -38,7 +37,6 @@ def _judge(net: Trained, solver: SolverSettings, *, trained: bool = False) -> Sw
     """All test images, part by part; the evaluations are those of the part that needs the most."""
     wrong, nfe, started = 0, 0, time.process_time()
     rtol = math.nan if solver.dt is not None else solver.rtol
-    name = method_named(solver.method).name
     dt = math.nan if solver.dt is None else solver.dt
     try:
         with torch.no_grad():
@@ -48,6 +46,6 @@ def _judge(net: Trained, solver: SolverSettings, *, trained: bool = False) -> Sw
                 wrong += int((answer.logits.argmax(1) != labels).sum())
                 nfe = max(nfe, answer.solution.stats.nfe)
     except SolveError:
-        return SwapEntry(name, rtol, dt, math.nan, 0, math.nan, trained)
+        return SwapEntry(solver.method, rtol, dt, math.nan, 0, math.nan, trained)
     seconds = time.process_time() - started
-    return SwapEntry(name, rtol, dt, wrong / len(net.x), nfe, seconds, trained)
+    return SwapEntry(solver.method, rtol, dt, wrong / len(net.x), nfe, seconds, trained)

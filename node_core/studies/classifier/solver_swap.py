@@ -7,7 +7,7 @@ from torch import Tensor
 
 from node_core.settings import SolverSettings
 from node_core.solution import SolveError
-from node_core.solvers.methods import METHODS, method_named
+from node_core.solvers.methods import METHODS
 from node_core.studies.classifier.solver_swap_config import (
     SolverSwapConfig,
     SolverSwapResult,
@@ -62,16 +62,15 @@ def verdict_on(own: SwapEntry, reference: SwapEntry) -> tuple[Verdict, str]:
 
 
 def _judge(trained: Trained, settings: SolverSettings, final: Tensor) -> SwapEntry:
-    name = method_named(settings.method).name
     try:
         solution = trained.model.solve(trained.x, solver=settings)
     except SolveError:
         nan = float("nan")
-        return SwapEntry(name, settings.dt, nan, nan, 0, nan)
+        return SwapEntry(settings.method, settings.dt, nan, nan, 0, nan)
     ys = solution.ys[-1]
     outputs = trained.model.read(ys)
     return SwapEntry(
-        name,
+        settings.method,
         settings.dt,
         accuracy_of(outputs, trained.labels, None),
         loss_of(outputs, trained.labels, None).item(),

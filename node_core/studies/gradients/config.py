@@ -22,7 +22,6 @@ MODES = {
     "interpolated": "interpolated",
     "checkpointed": "checkpointed",
     "backprop": "backprop",
-    "reversible": "reversible",
 }
 """Every gradient mode and what the pictures call it."""
 
@@ -172,7 +171,7 @@ class Way:
     Attributes:
         failure: why there is no way back, "" where there is one; the arrays are empty then.
         t, z, apart: the state as this mode knows it, between its steps as its method has it there, (n,), (n, dim), and
-            how far it lies from the forward solve at the same time, (n, dim): for "reversible", from its own.
+            how far it lies from the forward solve at the same time, (n, dim).
         a_t, a: the adjoint, (k,), (k, dim): between the steps as well where it is solved backward, else at the steps,
             for a discrete gradient has no other.
         step_t, step_z: where the steps end, (m,), (m, dim).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.systems.learned import HIDDEN, load_weights
-from node_core.gradients.names import goes_with
 from node_core.odeint import odeint
 from node_core.solution import Solution, SolveError
 from node_core.solvers.methods import METHODS
@@ -104,10 +102,6 @@ def gradient(
     Raises:
         SolveError: the solve, or the way back, could not go on.
     """
-    if not goes_with(mode, METHODS[method].family):
-        raise SolveError(
-            f"{METHODS[method].label} has no steps that could be undone: take an explicit solver"
-        )
     field, y0 = module_of(task), start_of(task).requires_grad_()
     solution = odeint(
         field,
@@ -124,10 +118,7 @@ def gradient(
         jumps=jumps,
     )
     loss = loss_of(solution.ys[1:], task)
-    with warnings.catch_warnings():
-        # What a reversible solver lost is in the way back that is shown.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        loss.backward()
+    loss.backward()
     assert y0.grad is not None
     pieces = [y0.grad, *(p.grad for p in field.parameters() if p.grad is not None)]
     return Gradient(
@@ -177,14 +168,14 @@ def relative(value: Floats, truth: Floats) -> float:
 
 def told(error: SolveError) -> str:
     """A failure's message as a sentence for the page."""
-    # The engine's remedies are arguments of odeint: a page has controls instead.
-    text = re.split(r"; or take|\. Take gradient=|: take an explicit", str(error))[0].split(". ")[0]
+    text = str(error).split("; or take")[0]
+    text = re.sub(r" \(try method=[^)]*\)", "", text)
     text = re.sub(
-        r"took max_steps = (\d+) steps and reached only t = ",
-        lambda found: f"{int(found[1]):,} steps led only to t = ",
+        r"took max_steps = (\d+) steps and reached only (t = [^:]*): .*",
+        lambda found: (
+            f"{int(found[1]):,} steps led only to {found[2]}: loosen the tolerance, take another solver or a "
+            "shorter horizon T"
+        ),
         text,
     )
-    advice = (
-        " Loosen the tolerance, take another solver or a shorter horizon T." if "led only" in text else ""
-    )
-    return f"{text[:1].upper()}{text[1:]}.{advice}"
+    return text[:1].upper() + text[1:] + "."

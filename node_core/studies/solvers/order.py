@@ -15,8 +15,6 @@ from node_core.solvers.steppers.explicit import ExplicitStepper
 from node_core.solvers.steppers.implicit import ImplicitEuler, Trapezoid
 from node_core.solvers.steppers.jacobian import Jacobian
 from node_core.solvers.steppers.rosenbrock import RosenbrockStepper
-from node_core.solvers.steppers.step import Stepper
-from node_core.solvers.steppers.symplectic import SymplecticStepper
 from node_core.studies.solvers.problem import eigenvalues, field_of
 from node_core.studies.solvers.race_config import Bools, Floats, OrderConfig, OrderCurve, OrderResult, Problem
 from node_core.studies.solvers.reference import Reference, reference
@@ -100,12 +98,9 @@ def _fixed_steps(problem: Problem, method: str, t_end: float, dt: float) -> Floa
         y0 = torch.tensor(problem.y0, dtype=torch.float64)
         result = integrate(explicit, timed, y0, ts, norm=TorchNorm(1.0, 1.0), dt=dt, limits=limits)
     else:
-        splitting = METHODS[method].splitting
-        stepper: Stepper = (
-            SymplecticStepper(splitting) if splitting is not None else _IMPLICIT[method](Jacobian(timed))
-        )
+        implicit = _IMPLICIT[method](Jacobian(timed))
         result = integrate(
-            stepper, timed, np.array(problem.y0), ts, norm=NumpyNorm(1.0, 1.0), dt=dt, limits=limits
+            implicit, timed, np.array(problem.y0), ts, norm=NumpyNorm(1.0, 1.0), dt=dt, limits=limits
         )
     return np.asarray(result.y, dtype=float) if result.status.ok else None
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from node_core.solution import Cause, Solution, SolveStats
+from node_core.solution import Solution, SolveStats
 from node_core.solvers.methods import METHODS
 from node_core.studies.frame import equal_units, framed
 from node_core.studies.solvers.critical import critical
@@ -122,7 +122,6 @@ def _recorded(config: RaceConfig, method: str, solution: Solution, truth: Refere
         n_rejected=int(np.count_nonzero(tried & ~accepted)),
         final_error=float(step_error[-1]) if ended.complete else float("inf"),
         cut=not tried.all() or stats is not solution.stats,
-        diagnosis=None if solution.diagnosis.cause is Cause.NONE else solution.diagnosis,
     )
 
 

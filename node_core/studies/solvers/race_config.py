@@ -16,7 +16,6 @@ from node_core.checks import check_choice, check_choices, check_number
 from node_core.fields.formula.formula import parse_field
 from node_core.fields.systems.system import System
 from node_core.fields.systems.systems import SYSTEMS
-from node_core.solution import Diagnosis
 from node_core.solvers.methods import METHODS
 
 Floats = NDArray[np.float64]
@@ -86,11 +85,6 @@ class Problem:
         return SYSTEMS[self.system]
 
     @property
-    def separable(self) -> bool:
-        """Whether its field is of the kind that symplectic methods take."""
-        return self.resolve().field(**dict(self.parameters)).separable
-
-    @property
     def all_jumps(self) -> tuple[float, ...]:
         """The times at which f jumps, increasing."""
         return tuple(sorted({*self.jumps, *self.resolve().field(**dict(self.parameters)).jumps}))
@@ -104,8 +98,8 @@ class RaceConfig:
     `max_step` long (None: as long as they like). `tell_jumps`: whether the methods are told when f jumps.
 
     Raises:
-        ValueError: for unknown or too many methods, one that can't solve the problem, a step that is not positive or
-            would make more than `MAX_FIXED_STEPS` steps, or a tolerance outside 1e-12 .. 1.
+        ValueError: for unknown or too many methods, a step that is not positive or would make more than
+            `MAX_FIXED_STEPS` steps, or a tolerance outside 1e-12 .. 1.
     """
 
     problem: Problem
@@ -117,7 +111,7 @@ class RaceConfig:
     tell_jumps: bool = False
 
     def __post_init__(self) -> None:
-        check_methods(self.methods, self.problem)
+        check_choices("method", self.methods, METHODS, MOST_METHODS)
         check_choice("controller", self.controller, CONTROLLERS)
         if any(METHODS[name].adaptive for name in self.methods):
             check_number("tolerance", self.rtol, 1e-12, 1)
@@ -146,7 +140,6 @@ class Lane:
         status: one phrase for people, such as "done" or "exploded at t = 3.2"; `failed`, whether it tells of a failure,
             not of a solution that ends there.
         outcome: the engine's own status word, such as "success".
-        diagnosis: why the solve failed or crawled, None where nothing is wrong.
         cut: whether the solve went on past `step_t`, with noise that is neither drawn nor counted.
     """
 
@@ -172,7 +165,6 @@ class Lane:
     final_error: float
     failed: bool = False
     cut: bool = False
-    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True)
@@ -246,7 +238,7 @@ class OrderConfig:
     methods: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_methods(self.methods, self.problem)
+        check_choices("method", self.methods, METHODS, MOST_METHODS)
 
 
 @dataclass(frozen=True)
@@ -289,7 +281,7 @@ class WorkConfig:
     tell_jumps: bool = False
 
     def __post_init__(self) -> None:
-        check_methods(self.methods, self.problem)
+        check_choices("method", self.methods, METHODS, MOST_METHODS)
         check_choice("controller", self.controller, CONTROLLERS)
         check_longest(self.max_step, self.problem.t_span)
 
@@ -356,18 +348,6 @@ class StabilityResult:
     config: StabilityConfig
     lanes: tuple[StabilityLane, ...]
     note: str
-
-
-def check_methods(methods: tuple[str, ...], problem: Problem) -> None:
-    """Raise `ValueError` unless there are such methods, not too many, and they can solve `problem`."""
-    check_choices("method", methods, METHODS, MOST_METHODS)
-    for name in methods:
-        if METHODS[name].family == "symplectic" and not problem.separable:
-            raise ValueError(
-                f"{METHODS[name].label} moves positions and velocities in turn, each by the other alone, and "
-                f"{problem.resolve().name} is not of that kind here: choose the pendulum or the harmonic oscillator "
-                "without friction, or another method."
-            )
 
 
 def check_longest(max_step: float | None, t_span: tuple[float, float]) -> None:

@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from node_core.solvers.methods import METHODS
 from node_core.studies.snippets import Code, assign, script
-from node_core.studies.solvers.energy_config import PERIODS, STAGES, EnergyConfig
 from node_core.studies.solvers.race_config import (
     FORMULA,
     OrderConfig,
@@ -51,32 +50,15 @@ def stability_snippet(config: StabilityConfig) -> str:
     return script(
         [
             "import numpy as np",
-            "from node_core.solvers.stability import stability_function, stability_region, with_stability_function",
+            "from node_core.solvers.stability import stability_function, stability_region",
         ],
         _field(race.problem),
         f"y0 = np.array({list(race.problem.y0)!r})",
         f"h_lambda = {race.dt!r} * np.linalg.eigvals(f.jacobian({race.problem.t_span[0]!r}, y0))",
         f"for name in {list(race.methods)!r}:",
-        "    if name in with_stability_function():  # others have no single region",
+        '    if name not in ("scipy_lsoda", "scipy_adams"):  # multistep: no single region',
         "        region = stability_region(name, (-7, 3), (-5, 5))  # region.magnitude <= 1 is shaded",
         "        print(name, h_lambda, np.abs(stability_function(name, h_lambda)))",
-    )
-
-
-def energy_snippet(config: EnergyConfig, period: float) -> str:
-    """Print how far off the energy is in the course of 1,000 periods, by as many evaluations of f a period."""
-    steps = {name: period * stages / config.evaluations for name, stages in STAGES.items()}
-    return script(
-        ["import numpy as np", "import torch", "from node_core import odeint"],
-        _field(config.problem),
-        f"y0 = torch.tensor({list(config.problem.y0)!r}, dtype=torch.float64)",
-        f"period, periods = {period!r}, {PERIODS}",
-        f"steps = {steps!r}",
-        "ts = period * np.unique(np.logspace(0, np.log10(periods), 20).round())",
-        "for name, dt in steps.items():",
-        "    ys = odeint(f, y0, [0.0, *ts], method=name, dt=dt, max_steps=100_000).ys.numpy()",
-        "    energy = f.system.energy(tuple(ys.T), f.p, np)",
-        "    print(name, energy / energy[0] - 1)",
     )
 
 

@@ -49,15 +49,9 @@ def run(config: StabilityConfig) -> StabilityResult:
         else:
             t, y = lane.step_t, lane.step_y
         lanes.append(_lane(config, lane, t, eigenvalues(config.race.problem, t, y)))
-    note = " ".join(_missing(lane) for lane in race.lanes if lane.method not in known)
+    missing = [lane.label for lane in race.lanes if lane.method not in known]
+    note = f"{', '.join(missing)}: a multistep method has no single region to draw." if missing else ""
     return StabilityResult(config, tuple(lanes), note)
-
-
-def _missing(lane: Lane) -> str:
-    """Why a method has no region to draw."""
-    if METHODS[lane.method].family == "symplectic":
-        return f"{lane.label}: moves positions and velocities in turn, so that no single R(z) tells what a step does."
-    return f"{lane.label}: a multistep method has no single region to draw."
 
 
 def _lane(config: StabilityConfig, lane: Lane, t: Floats, rates: np.ndarray) -> StabilityLane:

@@ -21,7 +21,7 @@ from node_core.models.odenet import ODENet
 from node_core.models.resnet import ResNet
 from node_core.runs.snapshot import Scalar
 from node_core.solution import SolveError
-from node_core.solvers.methods import method_named
+from node_core.solvers.methods import METHODS
 from node_core.training.classifier.build import accuracy_of, loss_of, solver_of
 from node_core.training.classifier.config import TrainConfig
 from node_core.training.picture import ends_of
@@ -122,7 +122,7 @@ def follow(model: BlockClassifier, config: TrainConfig, x: Tensor, times: int = 
     assert isinstance(model, ODENet)
     solver = solver_of(config)
     grid = torch.linspace(0.0, config.t1, times, dtype=torch.float64)
-    if solver.dt is not None and method_named(solver.method).order <= _CHORDS:
+    if solver.dt is not None and METHODS[solver.method].order <= _CHORDS:
         ends = [k * solver.dt for k in range(math.ceil(config.t1 / solver.dt - 1e-9))]
         grid = torch.tensor([*ends, config.t1], dtype=torch.float64)
     solution = model.solve(x, grid, solver)

@@ -22,7 +22,7 @@ from node_core.models.mlp import MLP
 from node_core.runs.snapshot import Scalar
 from node_core.settings import SolverSettings
 from node_core.solution import Solution
-from node_core.solvers.methods import method_named
+from node_core.solvers.methods import METHODS
 from node_core.training.images.build import inputs, read, solver_of, states_of
 from node_core.training.images.config import ImagesConfig
 from node_core.training.picture import ends_of
@@ -145,7 +145,7 @@ def _evaluations(solver: SolverSettings | None, solution: Solution | None) -> fl
     """What a pass costs when nothing is drawn: of fixed steps, states in between take an evaluation more."""
     if solver is None or solution is None:
         return 0.0
-    tableau = method_named(solver.method).tableau
+    tableau = METHODS[solver.method].tableau
     if solver.dt is None or tableau is None:
         return float(solution.stats.nfe)
     return float(len(tableau.b) * solution.stats.n_accepted)

@@ -7,14 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from node_core.studies.gradients.config import (
-    MODES,
-    AdjointResult,
-    ErrorCurve,
-    ErrorsResult,
-    MemoryResult,
-    Way,
-)
+from node_core.studies.gradients.config import AdjointResult, ErrorCurve, ErrorsResult, Way
 from node_core.visualization.adjoint.way_back import GAP_FLOOR
 
 GOOD, BAD = 0.01, 0.1
@@ -22,7 +15,6 @@ GOOD, BAD = 0.01, 0.1
 FAR = 0.05  # a gap of this share of the path's size is seen without a magnifying glass
 DEARER = 3.0
 GREW = 30.0
-PARTED = "have come apart"
 CONTINUOUS = ("adjoint", "adjoint_seminorm", "interpolated")
 
 
@@ -69,10 +61,6 @@ def remedy(result: AdjointResult) -> str:
 
 def _case(way: Way, result: AdjointResult) -> str:
     """The first thing that is wrong with a way back."""
-    if PARTED in way.failure:
-        return "parted"
-    if "could be undone" in way.failure:
-        return "implicit"
     if way.failure:
         return "too long" if "steps led only to" in way.failure else "unstable"
     if _vanished(result) and way.error > GOOD:
@@ -112,19 +100,6 @@ def _unstable(ways: list[Way], result: AdjointResult) -> str:
     return (
         f"No way back by {_labels(ways)}: what contracts forward explodes backward. Take checkpointed, backprop or "
         "interpolated, which keep the forward states."
-    )
-
-
-def _parted(ways: list[Way], result: AdjointResult) -> str:
-    return (
-        f"No way forward by {_labels(ways)}. {ways[0].failure} Take checkpointed or backprop, whose forward solve is "
-        "the solver's own, a tighter tolerance, or a shorter T."
-    )
-
-
-def _implicit(ways: list[Way], result: AdjointResult) -> str:
-    return (
-        f"No way back by {_labels(ways)}: {ways[0].failure[:-1]}, so take an explicit one, or checkpointed."
     )
 
 
@@ -168,8 +143,6 @@ def _long(ways: list[Way], result: AdjointResult) -> str:
 
 _TELL = {
     "unstable": _unstable,
-    "parted": _parted,
-    "implicit": _implicit,
     "too long": _long,
     "vanished": _vanishing,
     "drifted": _drifted,
@@ -191,7 +164,7 @@ def all_modes_sentence(result: AdjointResult) -> str:
     open_gap = max(found, key=lambda way: float(way.gap.max()))
     gap = float(open_gap.gap.max())
     if gap <= GAP_FLOOR * max(1.0, _size(result)):
-        return f"{ends}; none has a gap that is more than rounding."
+        return f"{ends}; none has a gap, since all keep the forward states."
     return f"{ends}; the largest gap is {gap:.2g} ({open_gap.label})."
 
 
@@ -223,50 +196,8 @@ def tolerance_sentence(result: ErrorsResult) -> str:
     return " ".join(told)
 
 
-def memory_sentence(result: MemoryResult) -> str:
-    """What the modes keep, and how much more that became from the fewest to the most steps."""
-    grew = {curve.mode: float(curve.mib[-1] - curve.mib[0]) for curve in result.curves}
-    first, last = (int(result.curves[0].steps[i]) for i in (0, -1))
-    kept = {
-        "backprop": "every step's graph",
-        "checkpointed": "states",
-        "interpolated": "states",
-        "adjoint": "nothing",
-        "reversible": "nothing",
-    }
-    told = [
-        f"{MODES[mode]} keeps {what} ({grew[mode]:+.1f} MiB)" for mode, what in kept.items() if mode in grew
-    ]
-    return (
-        f"Measured, not estimated: how much a fresh process grew at its peak. From {first} to {last} steps: "
-        f"{'; '.join(told)}."
-    )
-
-
 def horizon_sentence(result: ErrorsResult) -> str:
-    """What a longer way does to the modes that solve z backward, beside those that keep it, and to a reversible one."""
-    return " ".join(filter(None, (_horizon_of_solved(result), _horizon_of_reversible(result))))
-
-
-def _horizon_of_reversible(result: ErrorsResult) -> str:
-    """How far a reversible solver comes, and how right it is there."""
-    curve = next((c for c in result.curves if c.mode == "reversible"), None)
-    if curve is None:
-        return ""
-    found = np.flatnonzero(np.isfinite(curve.error))
-    if not found.size:
-        return "The reversible solver finds no way at any T."
-    last = int(found[-1])
-    end = f"{_percent(float(curve.error[last]))} off at T = {curve.x[last]:g}"
-    if last + 1 < curve.x.size:
-        return (
-            f"The reversible solver, which reconstructs the state to rounding, is {end} and unstable beyond: its two "
-            "copies of the state come apart where the field contracts."
-        )
-    return f"The reversible solver, which reconstructs the state to rounding, is {end}."
-
-
-def _horizon_of_solved(result: ErrorsResult) -> str:
+    """What a longer way does to the modes that solve z backward, beside those that keep it."""
     last = {curve.mode: _last(curve) for curve in result.curves}
     horizon = float(result.curves[0].x[-1])
     solved = [last[mode] for mode in ("adjoint", "adjoint_seminorm") if mode in last]

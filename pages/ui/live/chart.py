@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.ui.canvas import inline_script
 from pages.ui.live.feed import live_feeds
-from pages.ui.live.parts import parts
 from pages.ui.live.socket import plotly_address
-from pages.ui.live.watching import Chart
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -45,25 +43,10 @@ def following_chart(make: Callable[[], Figure], tokens: Sequence[str], key: str,
         key: unique in the page.
         label: what the chart is, for those who cannot see it.
     """
-    parts().charts.append(Chart(make, tuple(tokens), key, label))
     feeds = live_feeds()
     feed = feeds.offer((key, *tokens), tokens, make)
     stamp, figure = feeds.look(feed)
     _mount(figure, key, label, {"feed": feed.address, "stamp": stamp, "every": feeds.every()})
-
-
-def watched_chart(chart: Chart, about: Hashable) -> None:
-    """Draw a chart of somebody else's page, for those who watch it.
-
-    Args:
-        chart: as that page has it.
-        about: with which it is withdrawn when it is shown no more.
-    """
-    feeds = live_feeds()
-    feed = feeds.offer((about, chart.key, *chart.tokens), chart.tokens, chart.make, about)
-    stamp, figure = feeds.look(feed)
-    told = {"feed": feed.address, "stamp": stamp, "every": feeds.every()}
-    _mount(figure, f"watched {chart.key}", chart.label, told)
 
 
 def _mount(figure: dict[str, Any], key: str, label: str, feed: dict[str, Any] | None = None) -> None:

@@ -29,7 +29,7 @@ class Preset:
 
 def preset_buttons(presets: Mapping[str, Preset]) -> DeltaGenerator:
     """One button a case; returns the row, for what else belongs there."""
-    row = st.container(key="presets", horizontal=True, vertical_alignment="center", gap="xsmall")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
     for key, preset in presets.items():
         row.button(
             preset.label,

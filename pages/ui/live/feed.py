@@ -7,7 +7,6 @@ that is asked for costs only its own drawing, and one that has not changed costs
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import secrets
 import threading
@@ -44,7 +43,6 @@ class Feed:
     address: str
     tokens: tuple[str, ...]
     make: Callable[[], Drawable]
-    about: Hashable = None
     stamp: str = ""
     figure: dict[str, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,20 +52,14 @@ class Feed:
         with self.lock:
             stamp = stamp_of(runs, self.tokens)
             if stamp != self.stamp:
-                self.figure, self.stamp = json.loads(self._told(self.make().to_json())), stamp
+                self.figure, self.stamp = json.loads(self.make().to_json()), stamp
             return self.stamp, self.figure
-
-    def _told(self, text: str) -> str:
-        """A figure's data without the keys to its runs, by which charts are told apart: others may watch them."""
-        for token in self.tokens:
-            text = text.replace(token, hashlib.blake2s(token.encode(), digest_size=6).hexdigest())
-        return text
 
 
 def stamp_of(runs: LiveRuns, tokens: Sequence[str]) -> str:
     """Changes when one of the runs has a new snapshot, has begun again, or plays or rests."""
-    views = [runs.look(token) if token in runs else None for token in tokens]
-    return " ".join(f"{view.begun}.{view.sequence}.{view.status}" if view else "-" for view in views)
+    views = {token[:8]: runs.look(token) for token in tokens if token in runs}
+    return " ".join(f"{name}:{view.begun}.{view.sequence}.{view.status}" for name, view in views.items())
 
 
 class Feeds:
@@ -79,9 +71,7 @@ class Feeds:
         self._lock = threading.Lock()
         self._by_key: OrderedDict[Hashable, Feed] = OrderedDict()
 
-    def offer(
-        self, key: Hashable, tokens: Sequence[str], make: Callable[[], Drawable], about: Hashable = None
-    ) -> Feed:
+    def offer(self, key: Hashable, tokens: Sequence[str], make: Callable[[], Drawable]) -> Feed:
         """The feed of a chart; the same key has the same address, an unguessable one, until a run begins again.
 
         Then the address is another, so that a browser draws the new chart at once, and not when it next asks.
@@ -90,7 +80,6 @@ class Feeds:
             key: what tells this chart of these runs from others.
             tokens: the runs it is made from: it is new when one of them is.
             make: draws it; called from any thread, later too, so it must not use Streamlit's session.
-            about: by which it can be withdrawn.
         """
         runs = self._runs()
         key = (key, *(runs.look(token).begun for token in tokens if token in runs))
@@ -98,19 +87,13 @@ class Feeds:
             found = self._by_key.get(key)
             if found is None:
                 found = self._by_key[key] = Feed(
-                    f"live-curves/{secrets.token_urlsafe(24)}", tuple(tokens), make, about
+                    f"live-curves/{secrets.token_urlsafe(24)}", tuple(tokens), make
                 )
             found.make = make
             self._by_key.move_to_end(key)
             while len(self._by_key) > self._most:
                 self._by_key.popitem(last=False)
             return found
-
-    def withdraw(self, about: Hashable) -> None:
-        """Answer no more to the charts that were offered about this."""
-        with self._lock:
-            for key in [key for key, feed in self._by_key.items() if feed.about == about]:
-                del self._by_key[key]
 
     def look(self, feed: Feed) -> tuple[str, dict[str, Any]]:
         """The chart for a page that is drawn: as it was last made while its runs play, since it will ask by itself.

@@ -23,9 +23,7 @@ from node_core.runs.scheduler import LiveRuns
 from pages.ui.address import escaped
 from pages.ui.canvas import inline_script
 from pages.ui.layout import presented
-from pages.ui.live.parts import parts
 from pages.ui.live.socket import asset_address
-from pages.ui.live.watching import Canvas, Watching
 from pages.ui.study import executor
 from pages.ui.tab import tab_memory
 
@@ -39,7 +37,6 @@ CANVAS_SCRIPT = inline_script("live/loader.js")
 _TOKENS_ONCE = ("run", "larger", "resnet", "depth", "limit")
 
 
-WATCHED = "watched by others"  # in a tab's memory: the key under which they do
 _PATIENCE = 20.0  # s for a run's first state
 
 
@@ -47,12 +44,6 @@ _PATIENCE = 20.0  # s for a run's first state
 def live_runs() -> LiveRuns:
     """The server's live runs."""
     return LiveRuns(executor(), memory=room_for_runs(this_machine()))
-
-
-@st.cache_resource(show_spinner=False)
-def watching() -> Watching:
-    """Who shows what on this server."""
-    return Watching()
 
 
 def first_state(token: str) -> bytes | None:
@@ -112,7 +103,6 @@ def live_run(
         if runs.given_up(before):
             memory[_instead(token)] = before
     _follow(runs, token, config, live_fields, begins_anew)
-    parts().runs[_slot(task, name)] = token
     return token
 
 
@@ -343,18 +333,18 @@ def run_view(
         on_pick: called when something was picked in the view, before the page reruns.
     """
     before = live_runs().look(token)
-    look = {"module": asset_address(module), "height": height, "subject": subject, **drawn}
-    parts().canvases.append(Canvas(component, token, look))
     component(
         key=key or f"live {_slot_of(token)}",
         data={
             "token": token,
             "slot": _slot_of(token),
+            "module": asset_address(module),
+            "height": height,
             "follows": follows,
             "begun": before.begun,
             "fate": [before.resumed, before.refusal],
-            "watched": bool(tab_memory().get(WATCHED)),
-            **look,
+            "subject": subject,
+            **drawn,
         },
         height="content",
         on_event_change=_ignore,

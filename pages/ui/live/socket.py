@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from starlette.requests import Request
@@ -26,14 +25,12 @@ from node_core.runs.snapshot import Snapshot, pack
 from node_core.runs.worker import TaskError
 from node_core.training.checkpoint import MAX_BYTES
 from pages.ui.hosts import origin_allowed
-from pages.ui.live.watching import Watching
 from pages.ui.study import sentence
 
 SCRIPTS = ASSETS / "live"
 # Lessons with canvases of their own: served one floor below, as assets/NAME/*.js
 ROOMS = ("control", "series")
 NO_SUCH_RUN = 4404  # the WebSocket's close code: the page asks for a new run
-REFUSED = 4403  # the close code for a watcher who has said what only an owner may say
 _TOO_LONG = 1009
 _LONGEST_MESSAGE = 256
 _KEEP_EVERY = 5.0  # s between two files for a page to keep, while its run plays
@@ -43,19 +40,16 @@ _WORD = ("status", "error", "begun", "played", "resuming", "resumed", "refusal")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def live_routes(
-    runs: Callable[[], LiveRuns], base: str = "", watching: Callable[[], Watching] = Watching
-) -> list[BaseRoute]:
+def live_routes(runs: Callable[[], LiveRuns], base: str = "") -> list[BaseRoute]:
     """The routes that app.py adds to Streamlit's own.
 
     Args:
         runs: gives the server's live runs when a page first connects.
         base: the path below which the app is served.
-        watching: gives what the server's visitors let others watch.
     """
 
     async def endpoint(websocket: WebSocket) -> None:
-        await live_endpoint(websocket, runs(), watching())
+        await live_endpoint(websocket, runs())
 
     return [
         WebSocketRoute(f"{base}/live/{{token}}", endpoint),
@@ -120,7 +114,7 @@ def _plotly(zipped: bool) -> bytes:
     return gzip.compress(script, 6) if zipped else script
 
 
-async def live_endpoint(websocket: WebSocket, runs: LiveRuns, watching: Watching | None = None) -> None:
+async def live_endpoint(websocket: WebSocket, runs: LiveRuns) -> None:
     """Send a run's newest snapshot whenever the page has painted the one before; obey its commands.
 
     From the page: {"ack": true} after painting, {"command": "play" | "pause" | "toggle" | "step" | "reset"}, {} as
@@ -130,23 +124,14 @@ async def live_endpoint(websocket: WebSocket, runs: LiveRuns, watching: Watching
     comes; now and then, and when it stands still, a snapshot that has only `kept`, the file with which the page can
     bring the run back. A foreign page (Origin) is refused before the connection opens; an unknown token closes it with
     4404.
-
-    The owner's page may also say {"camera": ...}, how the run is looked at. Who only watches has the name that
-    `pages.ui.live.watching` gives a run instead of its token, is told the camera too, is sent no file, and may say
-    nothing but {"ack": true} and {}: anything else closes the connection with 4403. It is closed with 4404 when the run
-    is not shown any more.
     """
     if not origin_allowed(websocket.headers, websocket.scope.get("scheme", "ws")):
         await websocket.close(1008)
         return
     await websocket.accept()
     token = websocket.path_params["token"]
-    watching = Watching() if watching is None else watching
     try:
-        if "." in token:
-            connection: _Connection = _Watcher(websocket, runs, watching, token)
-        else:
-            connection = _Connection(websocket, runs, token, watching)
+        connection = _Connection(websocket, runs, token)
     except KeyError:
         await websocket.close(NO_SUCH_RUN)
         return
@@ -154,8 +139,7 @@ async def live_endpoint(websocket: WebSocket, runs: LiveRuns, watching: Watching
 
 
 class _Connection:
-    def __init__(self, websocket: WebSocket, runs: LiveRuns, token: str, watching: Watching) -> None:
-        self._watching = watching
+    def __init__(self, websocket: WebSocket, runs: LiveRuns, token: str) -> None:
         self._websocket = websocket
         self._runs = runs
         self._token = token
@@ -205,17 +189,10 @@ class _Connection:
             if len(text or "") > _LONGEST_MESSAGE or len(raw or b"") > MAX_BYTES:
                 await self._websocket.close(_TOO_LONG)
                 return
-            if not self._may_say(text, raw):
-                await self._websocket.close(REFUSED)
-                return
             if text is not None:
                 self._obey(text)
             elif raw is not None:
                 self._runs.kept.resume(self._token, raw, self._shown)
-
-    def _may_say(self, text: str | None, raw: bytes | None) -> bool:
-        """Whether the page may say this; an owner may say anything."""
-        return True
 
     def _obey(self, text: str) -> None:
         self._runs.poll(self._token)
@@ -230,8 +207,6 @@ class _Connection:
             self._changed.set()
         if type(shown := message.get("shown")) is int:
             self._shown = shown
-        if "camera" in message:
-            self._watching.look_from(self._token, message["camera"])
         match message.get("command"):
             case "play":
                 self._runs.play(self._token)
@@ -250,7 +225,7 @@ class _Connection:
             await self._changed.wait()
             self._changed.clear()
             view = self._runs.look(self._token)
-            word = {name: getattr(view, name) for name in _WORD} | {"unkept": self._unkept} | self._more()
+            word = {name: getattr(view, name) for name in _WORD} | {"unkept": self._unkept}
             if word != told:
                 # At a new beginning the page throws away what it has not painted yet.
                 self._painted = self._painted or told is None or view.begun != told["begun"]
@@ -264,10 +239,6 @@ class _Connection:
             if self._painted and view.snapshot is not None and view.sequence != sent:
                 self._painted, sent = False, view.sequence
                 await self._websocket.send_bytes(view.snapshot)
-
-    def _more(self) -> dict[str, Any]:
-        """What is said besides of how the run stands."""
-        return {}
 
     def _keep(self, view: View) -> None:
         """Have what the page should keep written, if that is due."""
@@ -294,46 +265,3 @@ class _Connection:
         self._keep_at = self._loop.time() + pause
         self._keeping = None
         self._changed.set()
-
-
-class _Watcher(_Connection):
-    """The connection of somebody who watches another's run: sees all that its owner sees, and can touch nothing."""
-
-    def __init__(self, websocket: WebSocket, runs: LiveRuns, watching: Watching, name: str) -> None:
-        self._name = name
-        self._tab, token, place = watching.resolve(name)
-        super().__init__(websocket, runs, token, watching)
-        try:
-            leave = watching.join(self._tab, place, self._wake)
-        except KeyError:
-            self._unsubscribe()
-            raise
-        run_no_more = self._unsubscribe
-
-        def end() -> None:
-            leave()
-            run_no_more()
-
-        self._unsubscribe = end
-
-    def _may_say(self, text: str | None, raw: bytes | None) -> bool:
-        try:
-            return raw is None and json.loads(text or "") in ({}, {"ack": True})
-        except ValueError:
-            return False
-
-    def _obey(self, text: str) -> None:
-        self._still_shown()
-        super()._obey(text)
-
-    def _more(self) -> dict[str, Any]:
-        self._still_shown()
-        return {"camera": self._tab.cameras.get(self._token, {}), "changes": self._tab.changes}
-
-    def _still_shown(self) -> None:
-        """Raises KeyError where the run is not shown any more."""
-        if self._watching.resolve(self._name)[1] != self._token:
-            raise KeyError(self._name)
-
-    def _keep(self, view: View) -> None:
-        """Nothing is kept by who only watches."""

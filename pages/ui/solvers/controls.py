@@ -21,7 +21,6 @@ from pages.ui.layout import choose, log_grid, presented, switch
 DEFAULT_STIFF_METHODS = ("euler", "dopri5", "rodas5p")
 # steps at which the first look at a system already shows something; others start at about T / 200
 EXAMPLE = {"x": "y", "y": "mu*(1 - x^2)*y - x"}
-TOLERANCES = log_grid(1e-10, 1e-1, (1.0, 3.0))
 MANTISSAS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 FAR = 1e6
 
@@ -216,7 +215,7 @@ def _steps(
         rtol = float(
             (st if fixed else shown).select_slider(
                 "Tolerance of the adaptive methods",
-                TOLERANCES,
+                log_grid(1e-10, 1e-1, (1.0, 3.0)),
                 value=1e-4,
                 key="rtol",
                 format_func=lambda v: f"{v:g}",

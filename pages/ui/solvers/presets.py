@@ -23,7 +23,6 @@ PRESETS = {
     "outwards": Preset("Euler gains energy", _case("linear_spiral", methods=["euler", "rk4", "dopri5"])),
     "rejected": Preset("Rejected steps", _case("sudden_bend", methods=["bosh3", "dopri5", "rk4"])),
     "stiff": Preset("A stiff problem", _case("robertson", stiff_methods=["dopri5", "rodas5p"])),
-    "energy": Preset("Energy that stays", _case("pendulum", methods=["rk4", "dopri5", "leapfrog"])),
     "chaos": Preset("Chaos", _case("lorenz", methods=["rk4", "dopri5"])),
     "missed": Preset("A blow between two steps", _case("struck_oscillator", methods=["rk4", "dopri5"])),
 }

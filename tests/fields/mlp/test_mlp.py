@@ -281,7 +281,7 @@ def test_state_dict_round_trips() -> None:
         (lambda: MLPField(2, ()), "1 to 3 positive widths"),
         (lambda: MLPField(2, (4, 4, 4, 4)), "1 to 3 positive widths"),
         (lambda: MLPField(2, (4, 0)), "1 to 3 positive widths"),
-        (lambda: MLPField(2, activation="sine"), "not 'sine'"),
+        (lambda: MLPField(2, activation="relu"), "tanh, softplus, elu, not 'relu'"),
         (lambda: MLPField(2, dtype=torch.int64), "floating dtype"),
         (lambda: MLPField(2)(0.0, torch.zeros(4, 3)), "last axis is dim = 2"),
         (lambda: MLPField(2, time_dependent=True)(torch.zeros(4), torch.zeros(4, 2)), "per-sample times"),

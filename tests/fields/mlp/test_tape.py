@@ -10,16 +10,9 @@ from node_core.fields.mlp import tape as mlp_tape
 from node_core.fields.mlp.mlp import MLPField
 from node_core.fields.mlp.stages import runs
 from node_core.fields.mlp.tape import MLPTape
-from node_core.native.library import SWITCH
 from node_core.odeint import odeint
 
 DTYPE = torch.float64
-
-
-@pytest.fixture(autouse=True)
-def _in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiled solves have a tape of their own."""
-    monkeypatch.setenv(SWITCH, "0")
 
 
 def field(time_dependent: bool = False, activation: str = "tanh", gain: float = 1.0) -> MLPField:

@@ -13,9 +13,8 @@ from node_core.studies.solvers import race
 from node_core.studies.solvers.problem import eigenvalues, field_of
 from node_core.studies.solvers.race_config import FORMULA, Problem, RaceConfig, RaceResult
 from node_core.visualization.solvers.sentences import critical_sentence
-from tests.solvers.problems import GENERAL
 
-FIXED = tuple(m.name for m in GENERAL.values() if not m.adaptive)
+FIXED = tuple(m.name for m in METHODS.values() if not m.adaptive)
 METHOD_PAIRS = [FIXED[i : i + 4] for i in range(0, len(FIXED), 4)]
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from node_core.solvers.methods import METHODS
 from node_core.studies.solvers import race
 from node_core.studies.solvers.race_config import FORMULA, Problem, RaceConfig
-from tests.solvers.problems import GENERAL
 
-ALL = [name for name in GENERAL if not name.startswith("scipy_")]
+ALL = [name for name in METHODS if not name.startswith("scipy_")]
 
 
 def typed(formula: str, y0: float, end: float) -> Problem:
@@ -90,7 +90,7 @@ def test_an_explosion_costs_what_it_took_until_then(method):
     assert lane.n_accepted == lane.step_t.size - 1
     assert lane.n_accepted == np.count_nonzero(lane.attempt_accepted)
     assert lane.n_rejected == lane.rejected_y.shape[0]
-    assert (lane.exploded_at is None) == GENERAL[method].adaptive
+    assert (lane.exploded_at is None) == METHODS[method].adaptive
     if lane.exploded_at is not None:
         assert lane.step_t[-1] == lane.exploded_at < 10.0
         assert lane.nfe == {"euler": 1, "heun": 2, "rk4": 4}[method] * lane.n_accepted
